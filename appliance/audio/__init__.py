@@ -1,0 +1,1 @@
+"""Sound in: microphones, replay, decoding, levels, windows."""

@@ -1,0 +1,1 @@
+"""The demo: a box learns sounds in a few minutes, without a microphone."""

@@ -1,0 +1,1 @@
+"""The queue with one slot, and the child process that trains."""

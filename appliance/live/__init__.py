@@ -1,0 +1,1 @@
+"""Listening: windows, decision, detector, detections."""

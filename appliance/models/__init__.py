@@ -1,0 +1,1 @@
+"""What the box has learned: versions, engines, deployments, predictions."""

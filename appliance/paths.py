@@ -1,0 +1,84 @@
+"""Where everything lies in the data folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from appliance.errors import InvalidInput
+
+SERVICE_DATA = Path("/var/lib/earmark")
+SERVICE_SOCKET = Path("/run/earmark/api.sock")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VERSION = re.compile(r"V\d{3,}")
+
+
+def default_data_folder() -> Path:
+    """`EARMARK_DATA`, else the user's own data folder."""
+    if given := os.environ.get("EARMARK_DATA"):
+        return Path(given).expanduser()
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "earmark"
+
+
+class DataFolder:
+    """Names every file of a data folder. No path ever comes from a client: only ids and hashes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.database = self.root / "earmark.db"
+        self.clips = self.root / "clips"
+        self.incoming = self.root / "clips" / "incoming"
+        self.datasets = self.root / "datasets"
+        self.jobs = self.root / "jobs"
+        self.versions = self.root / "versions"
+        self.engines = self.root / "engines"
+        self.backups = self.root / "backups"
+        self.quarantine = self.root / "quarantine"
+        self.history = self.root / "history"
+        self.token = self.root / "token"
+        self.socket = self.root / "api.sock"
+        self.lock = self.root / "daemon.lock"
+        self.settings = self.root / "earmark.toml"
+
+    def create(self) -> None:
+        """Make the folders; the root is for the owner alone, since it holds people's sounds."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        for folder in (self.clips, self.incoming, self.datasets, self.jobs, self.versions):
+            folder.mkdir(exist_ok=True)
+        self.engines.mkdir(mode=0o700, exist_ok=True)
+
+    def clip(self, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise InvalidInput(f"not a clip's hash: {sha256[:80]!r}")
+        return self.clips / sha256[:2] / f"{sha256}.flac"
+
+    def dataset(self, name: str) -> Path:
+        if not _DATASET.fullmatch(name):
+            raise InvalidInput(
+                f"not a dataset version's name: {name[:80]!r}",
+                "use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit",
+            )
+        return self.datasets / f"{name}.json"
+
+    def job(self, identifier: int) -> Path:
+        return self.jobs / str(identifier)
+
+    def version(self, name: str) -> Path:
+        if not _VERSION.fullmatch(name):
+            raise InvalidInput(
+                f"not a version's name: {name[:80]!r}", "versions are called V001, V002, ..."
+            )
+        return self.versions / name
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames and new names in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Making clips from microphones: on request, triggered, scheduled, background."""

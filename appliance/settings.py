@@ -1,0 +1,195 @@
+"""Settings: one TOML file (`earmark.toml` in the data folder) and the environment over it.
+
+Every setting is a field below; its comment is its help. A field `http.port` is set by
+
+    [http]
+    port = 8710
+
+or by `EARMARK_HTTP_PORT=8710`. An unknown key is an error that names the nearest one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import InvalidInput
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def _help(default: Any, text: str, low: float | None = None, high: float | None = None) -> Any:
+    meta = {"help": text, "low": low, "high": high}
+    if isinstance(default, tuple):
+        return field(default_factory=lambda: default, metadata=meta)
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    host: str = _help("127.0.0.1", "address of the TCP listener; anything else opens it to the LAN")
+    port: int = _help(8710, "port of the TCP listener; 0 lets the system choose", 0, 65535)
+    allowed_hosts: tuple[str, ...] = _help(
+        (), "further names that a Host header may carry; localhost and 127.0.0.1 always may"
+    )
+    max_upload_mb: int = _help(1000, "largest request body, in MB", 1, 100_000)
+
+
+@dataclass(frozen=True)
+class AudioSettings:
+    preroll_s: float = _help(2.0, "sound kept from before a trigger or detection", 0, 30)
+    ring_s: float = _help(20.0, "seconds of each microphone kept in memory", 5, 120)
+    decode_workers: int = _help(2, "children that decode uploaded files", 1, 16)
+    max_file_minutes: int = _help(240, "longest file that import accepts", 1, 1440)
+
+
+@dataclass(frozen=True)
+class TriggerSettings:
+    rise_db: float = _help(10.0, "how far above the background a sound must rise", 1, 60)
+    preroll_s: float = _help(0.5, "kept from before the rise", 0, 30)
+    postroll_s: float = _help(0.7, "silence that ends a triggered recording", 0.1, 30)
+    max_s: float = _help(15.0, "longest triggered recording", 1, 60)
+    max_per_hour: int = _help(120, "limit of triggered recordings an hour", 1, 100_000)
+
+
+@dataclass(frozen=True)
+class ListenSettings:
+    threshold: float = _help(0.75, "score a sound must reach, unless its label has its own", 0, 1)
+    release: float = _help(0.6, "share of the threshold under which a sound has ended", 0, 1)
+    smoothing_s: float = _help(0.6, "scores are averaged over this time", 0, 10)
+    minimum_s: float = _help(0.0, "how long a score must stay above its threshold", 0, 60)
+    cooldown_s: float = _help(1.0, "pause after a detection of the same label", 0, 3600)
+    clip_s: float = _help(5.0, "length of the clip kept with a detection, pre-roll included", 1, 60)
+    keep_clips: bool = _help(True, "keep a clip of each detection")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    threads: int = _help(0, "CPU threads of the training child; 0 uses every core", 0, 256)
+    nice: int = _help(10, "priority of the training child, 19 is the humblest", 0, 19)
+    grace_s: float = _help(20.0, "after the limit: from asking to end to ending by force", 1, 30)
+
+
+@dataclass(frozen=True)
+class Settings:
+    http: HttpSettings = field(default_factory=HttpSettings)
+    audio: AudioSettings = field(default_factory=AudioSettings)
+    trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    listen: ListenSettings = field(default_factory=ListenSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+
+@dataclass(frozen=True)
+class SettingHelp:
+    """One row of `docs/settings.md`."""
+
+    name: str
+    default: Any
+    help: str
+    low: float | None
+    high: float | None
+
+    @property
+    def environment(self) -> str:
+        return "EARMARK_" + self.name.upper().replace(".", "_")
+
+
+def describe() -> list[SettingHelp]:
+    """Every setting with its default and help."""
+    rows = []
+    default = Settings()
+    for section in fields(Settings):
+        group = getattr(default, section.name)
+        for item in fields(group):
+            meta = item.metadata
+            rows.append(
+                SettingHelp(
+                    f"{section.name}.{item.name}",
+                    getattr(group, item.name),
+                    meta["help"],
+                    meta["low"],
+                    meta["high"],
+                )
+            )
+    return rows
+
+
+def load(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `file` (if it exists), then from the environment.
+
+    Raises InvalidInput naming the key, what is wrong with it and the nearest known key.
+    """
+    given: dict[str, tuple[Any, str]] = {}
+    if file is not None and file.exists():
+        try:
+            content = tomllib.loads(file.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"{file}: {error}", "mend the TOML file") from None
+        for section, values in content.items():
+            if not isinstance(values, dict):
+                _unknown(section, str(file))
+            for key, value in values.items():
+                given[f"{section}.{key}"] = (value, str(file))
+    known = {row.environment: row for row in describe()}
+    for name, text in (os.environ if environment is None else environment).items():
+        if name in known:
+            given[known[name].name] = (_from_text(known[name], text), name)
+    return _build(given)
+
+
+def _build(given: Mapping[str, tuple[Any, str]]) -> Settings:
+    rows = {row.name: row for row in describe()}
+    settings = Settings()
+    for name, (value, origin) in given.items():
+        if name not in rows:
+            _unknown(name, origin)
+        section, key = name.split(".")
+        group = replace(getattr(settings, section), **{key: _checked(rows[name], value, origin)})
+        settings = replace(settings, **{section: group})
+    return settings
+
+
+def _unknown(name: str, origin: str) -> None:
+    close = difflib.get_close_matches(name, [row.name for row in describe()], n=1, cutoff=0.4)
+    hint = f"did you mean {close[0]!r}?" if close else "see docs/settings.md for those that exist"
+    raise InvalidInput(f"{origin}: unknown setting {name!r}", hint)
+
+
+def _from_text(row: SettingHelp, text: str) -> Any:
+    if isinstance(row.default, bool):
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        return words.get(text.lower(), text)
+    if isinstance(row.default, tuple):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(row.default, (int, float)):
+        try:
+            return type(row.default)(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _checked(row: SettingHelp, value: Any, origin: str) -> Any:
+    wanted = type(row.default)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if wanted is tuple and isinstance(value, list):
+        value = tuple(str(part) for part in value)
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise InvalidInput(
+            f"{origin}: {row.name} is {value!r}, which is not a {wanted.__name__}",
+            f"{row.help}; the default is {row.default!r}",
+        )
+    if row.low is not None and not row.low <= value <= (row.high or value):
+        raise InvalidInput(
+            f"{origin}: {row.name} is {value!r}, outside {row.low:g} to {row.high:g}", row.help
+        )
+    return value

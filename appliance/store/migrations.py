@@ -1,0 +1,58 @@
+"""The schema, as steps that are only ever appended. Each runs once, with its record, in one
+transaction, so that a database is always at a whole step."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from sqlite_utils import Database as SqliteUtils
+
+from appliance.errors import StoreError
+from appliance.store.schema import M001
+
+log = logging.getLogger(__name__)
+
+Migration = Callable[[SqliteUtils], None]
+
+
+def m001_the_first_schema(db: SqliteUtils) -> None:
+    for statement in M001:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_the_first_schema,)
+
+
+def migrate(db: SqliteUtils) -> list[str]:
+    """Bring the database to the newest step; returns the names of the steps that ran.
+
+    Raises StoreError when the database was written by a newer Earmark.
+    """
+    db.conn.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at REAL NOT NULL)"
+    )
+    db.conn.commit()
+    done = {row[0] for row in db.conn.execute("SELECT name FROM migrations").fetchall()}
+    known = {step.__name__ for step in MIGRATIONS}
+    if foreign := sorted(done - known):
+        raise StoreError(
+            f"this database was written by a newer Earmark (step {foreign[-1]})",
+            "install that version again, or restore a backup made before the upgrade",
+        )
+    ran = []
+    for step in MIGRATIONS:
+        if step.__name__ in done:
+            continue
+        db.conn.execute("BEGIN IMMEDIATE")
+        try:
+            step(db)
+            db.conn.execute("INSERT INTO migrations VALUES (?, ?)", (step.__name__, time.time()))
+            db.conn.execute("COMMIT")
+        except BaseException:
+            db.conn.execute("ROLLBACK")
+            raise
+        log.info("database migrated: %s", step.__name__)
+        ran.append(step.__name__)
+    return ran

@@ -1,0 +1,1 @@
+"""Training: a function from a job folder to a result folder. The only home of torch."""
