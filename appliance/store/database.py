@@ -33,6 +33,8 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         self._local = threading.local()
+        # Apart from the writer's lock: a new reader must not wait for a running transaction.
+        self._readers_lock = threading.Lock()
         self._readers: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._depth = 0
         try:
@@ -107,7 +109,7 @@ class Database:
         if reader is None:
             reader = self._open(self.path, query_only=True)
             self._local.reader = reader
-            with self._lock:
+            with self._readers_lock:
                 self._close_readers_of_dead_threads()
                 self._readers.append((threading.current_thread(), reader.conn))
         return reader
@@ -134,7 +136,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; the writer last, which checkpoints the WAL."""
-        with self._lock:
+        with self._lock, self._readers_lock:
             for _, connection in self._readers:
                 connection.close()
             self._readers.clear()
