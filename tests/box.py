@@ -1,0 +1,75 @@
+"""A real daemon on a folder of its own, for the tests that look at the box from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from appliance.client import Client, ClientError
+
+T = TypeVar("T")
+
+
+class Box:
+    """Start, stop, kill and come back; `client` speaks over the unix socket."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        self.data = data
+        self.log = data.with_suffix(".log")
+        self.environment = {**os.environ, "EARMARK_HTTP_PORT": "0", **environment}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def client(self) -> Client:
+        return Client.find(data=self.data)
+
+    def start(self, timeout: float = 60.0) -> Client:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "appliance.cli", "--data", str(self.data), "serve"],
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+            )
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the daemon ended at its start:\n{self.log.read_text()}")
+            try:
+                self.client.get("/status")
+            except ClientError:
+                time.sleep(0.1)
+            else:
+                return self.client
+        raise AssertionError(f"no answer within {timeout} s:\n{self.log.read_text()}")
+
+    def kill(self) -> None:
+        """As a power cut does it: nothing is told."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """As an administrator does it; returns the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def until(question: Callable[[], T], what: str, timeout: float = 60.0) -> T:
+    """Ask until the answer is true; the answer. What the box was doing is in the failure."""
+    deadline = time.monotonic() + timeout
+    answer: Any = None
+    while time.monotonic() < deadline:
+        answer = question()
+        if answer:
+            return answer  # type: ignore[no-any-return]
+        time.sleep(0.1)
+    raise AssertionError(f"not within {timeout} s: {what}; the last answer was {answer!r}")
