@@ -1,0 +1,123 @@
+"""How long a training should take: the limit, or less when so few clips need less.
+
+The daemon shows this plan before a job is submitted; the training child makes it again with the
+speed that it has measured. The unit is the window (one crop of one clip seen once by the
+network). The figures come from measurements on ESC-10: 320 clips of 5 s keep improving up to
+about 1,000 epochs, a set of 50 short clips is done after some hundred steps.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+BATCH = 64
+SMALLEST_BATCH = 16
+
+# Below this many steps the averaged weights have not left their start.
+FEWEST_STEPS = 250
+FEWEST_FOLD_STEPS = 100
+# Epochs that help grow with the set, up to this many; beyond the turning point the windows grow
+# with the root of the set only, because the clips themselves bring the variety.
+EPOCHS_PER_CLIP = 3.0
+MOST_EPOCHS = 1000.0
+SECONDS_A_CLIP = 5.0
+
+# Start of the child, import of torch, evaluation and export, on a small board's two cores.
+FIXED_SECONDS = 15.0
+# Decoding, resampling and log-mel on two cores, in seconds of sound a second.
+SOUND_SECONDS_A_SECOND = 800.0
+# Windows of 2.6 s a second on two desktop cores in bf16, with augmentation.
+TYPICAL_WINDOWS_A_SECOND = 900.0
+LONGEST_WINDOW_S = 2.6
+SHORTEST_WINDOW_S = 1.0
+
+CROSS_VALIDATION = "cross-validation"
+HOLDOUT = "holdout"
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training's length. `seconds` spans child start to written result.
+
+    `steps` train the version itself; each of `folds` judging networks gets `fold_steps`
+    (none with a holdout). `why` is one line for people.
+    """
+
+    seconds: float
+    steps: int
+    epochs: float
+    fold_steps: int
+    folds: int
+    batch: int
+    limited: bool
+    why: str
+
+    @property
+    def all_steps(self) -> int:
+        return self.steps + self.folds * self.fold_steps
+
+
+def batch_size(clips: int) -> int:
+    """Windows in one step: 64, fewer for a handful of clips."""
+    return BATCH if clips >= BATCH // 2 else max(SMALLEST_BATCH, min(BATCH, 2 * clips))
+
+
+def wanted_windows(clips: int, total_seconds: float) -> float:
+    """How many windows a set of so many clips profits from."""
+    size = max(float(clips), total_seconds / SECONDS_A_CLIP, 1.0)
+    turning = MOST_EPOCHS / EPOCHS_PER_CLIP
+    if size <= turning:
+        return size * size * EPOCHS_PER_CLIP
+    return float(turning * MOST_EPOCHS * (size / turning) ** 0.5)
+
+
+def plan_training(
+    clips: int,
+    classes: int,
+    total_seconds: float,
+    limit_s: float,
+    protocol: str,
+    clips_per_second: float | None = None,
+    *,
+    folds: int = FOLDS,
+    fixed_s: float | None = None,
+) -> Plan:
+    """Plan a training of `clips` clips (those trained on) with `total_seconds` of sound.
+
+    limit_s: what is left of the limit, in seconds; `clips_per_second`: measured windows a second,
+    None before anything was measured; `fixed_s`: seconds that are not training, None for the
+    typical. The plan never exceeds the limit as far as the speed is known.
+    """
+    batch = batch_size(clips)
+    speed = clips_per_second or typical_speed(clips, total_seconds)
+    fixed = FIXED_SECONDS + total_seconds / SOUND_SECONDS_A_SECOND if fixed_s is None else fixed_s
+    judged = folds if protocol == CROSS_VALIDATION else 0
+    # More classes need a little more to be told apart; two or three need no more than the floor.
+    fewest = round(FEWEST_STEPS * max(1.0, classes / 10) ** 0.5)
+    steps = max(fewest, round(wanted_windows(clips, total_seconds) / batch))
+    fold_steps = max(FEWEST_FOLD_STEPS, steps // 3) if judged else 0
+    wanted_s = (steps + judged * fold_steps) * batch / speed
+    affordable_s = max(limit_s - fixed, 1.0)
+    limited = wanted_s > affordable_s
+    if limited:
+        share = affordable_s / wanted_s
+        steps = max(1, int(steps * share))
+        fold_steps = max(1, int(fold_steps * share)) if judged else 0
+    seconds = min(limit_s, fixed + (steps + judged * fold_steps) * batch / speed)
+    epochs = steps * batch / max(clips, 1)
+    why = (
+        f"{clips} clips would profit from {wanted_s + fixed:.0f} s, the limit allows {limit_s:.0f} s"
+        if limited
+        else f"{clips} clips of {classes} classes need no more than {seconds:.0f} s"
+    )
+    return Plan(seconds, steps, epochs, fold_steps, judged, batch, limited, why)
+
+
+def typical_speed(clips: int, total_seconds: float) -> float:
+    """Windows a second to expect before anything was measured on this device."""
+    mean = total_seconds / max(clips, 1)
+    window = min(max(mean, SHORTEST_WINDOW_S), LONGEST_WINDOW_S)
+    cores = min(os.cpu_count() or 1, 8)
+    return TYPICAL_WINDOWS_A_SECOND * (LONGEST_WINDOW_S / window) * cores / 2
