@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class Database:
         self._readers_lock = threading.Lock()
         self._readers: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._depth = 0
+        self._after: list[Callable[[], None]] = []
         try:
             self._writer = self._open(path)
             migrate(self._writer)
@@ -83,9 +84,11 @@ class Database:
             except sqlite3.OperationalError as error:
                 raise _translated(error) from error
             self._depth = 1
+            committed = False
             try:
                 yield self._writer
                 self._writer.conn.execute("COMMIT")
+                committed = True
             except BaseException as error:
                 # After some errors (disk full) SQLite has rolled back by itself.
                 if self._writer.conn.in_transaction:
@@ -95,6 +98,19 @@ class Database:
                 raise
             finally:
                 self._depth = 0
+                after, self._after = self._after, []
+                if not committed:
+                    after = []
+        # Outside the lock: what is called may write again, or tell a slow listener.
+        for call in after:
+            call()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Inside `write()`: call this once the outermost transaction is durable, on this thread;
+        never if it is undone. So nobody hears of a change, and no file goes, before it is true."""
+        if not self._depth:
+            raise RuntimeError("after_commit belongs inside write()")
+        self._after.append(call)
 
     def read(self) -> SqliteUtils:
         """This thread's own query-only connection. Inside `write()`, the writer, so that a

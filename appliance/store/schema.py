@@ -85,6 +85,10 @@ M001: tuple[str, ...] = (
     "CREATE INDEX clips_by_microphone ON clips(microphone, id)",
     "CREATE INDEX clips_by_source ON clips(source, id)",
     "CREATE INDEX clips_by_time ON clips(recorded_at, id)",
+    # Filters that people combine: two large sets may have few clips in common.
+    "CREATE INDEX clips_by_label_microphone ON clips(label_id, microphone, id)",
+    "CREATE INDEX clips_by_label_time ON clips(label_id, recorded_at, id)",
+    "CREATE INDEX clips_by_microphone_time ON clips(microphone, recorded_at, id)",
     """
     CREATE TABLE label_sessions (
         label_id INTEGER NOT NULL REFERENCES labels(id) ON DELETE CASCADE,
@@ -187,6 +191,11 @@ M001: tuple[str, ...] = (
     """
     CREATE TRIGGER dataset_clip_never_changes
     BEFORE UPDATE ON dataset_clips
+    BEGIN SELECT RAISE(ABORT, 'a dataset version never changes'); END
+    """,
+    """
+    CREATE TRIGGER dataset_clip_never_goes
+    BEFORE DELETE ON dataset_clips
     BEGIN SELECT RAISE(ABORT, 'a dataset version never changes'); END
     """,
     # --- models --------------------------------------------------------------------------------
