@@ -49,11 +49,13 @@ def window_weights(windows: NDArray[np.float32]) -> NDArray[np.float32]:
     if not loudest > 0:
         return np.full(windows.shape[0], 1.0 / windows.shape[0], dtype=np.float32)
     weights = np.sqrt(np.maximum(energy / loudest, QUIETEST_SHARE))
-    return (weights / weights.sum()).astype(np.float32)
+    shares: NDArray[np.float32] = (weights / weights.sum()).astype(np.float32)
+    return shares
 
 
 def clip_probabilities(
     window_probs: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """The clip's class probabilities [c]: the weighted mean of its windows' [k, c]."""
-    return (weights[:, None] * window_probs).sum(axis=0).astype(np.float32)
+    mean: NDArray[np.float32] = (weights[:, None] * window_probs).sum(axis=0).astype(np.float32)
+    return mean

@@ -107,10 +107,11 @@ def plan_training(
         fold_steps = max(1, int(fold_steps * share)) if judged else 0
     seconds = min(limit_s, fixed + (steps + judged * fold_steps) * batch / speed)
     epochs = steps * batch / max(clips, 1)
+    needed = round(wanted_s + fixed)
     why = (
-        f"{clips} clips would profit from {wanted_s + fixed:.0f} s, the limit allows {limit_s:.0f} s"
+        f"{clips} clips would profit from {needed} s, the limit allows {limit_s:.0f} s"
         if limited
-        else f"{clips} clips of {classes} classes need no more than {seconds:.0f} s"
+        else f"{clips} clips of {classes} classes need no more than {needed} s"
     )
     return Plan(seconds, steps, epochs, fold_steps, judged, batch, limited, why)
 
