@@ -1,0 +1,43 @@
+# `make demo` and `make test` are each enough on a fresh machine: they set up what they need.
+
+BIN := .venv/bin
+# Further words for the command: make demo ARGS=--once, make test ARGS="-k scene"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean
+
+help:  ## this list
+	@echo "Earmark: teach a box to recognise your sounds."
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | \
+		sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@echo
+	@echo "  ARGS=... adds options, as in: make demo ARGS=--once"
+
+setup:  ## install the system packages and .venv with everything in it (the others call it)
+	@scripts/setup.sh
+
+demo:  ## watch a box learn sounds and hear them, without a microphone (4 minutes)
+	@scripts/setup.sh
+	@$(BIN)/python -m appliance.demo $(ARGS)
+
+test:  ## format, types, import rules and every test
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest $(ARGS)
+
+lint:  ## format, types and import rules only
+	@scripts/setup.sh test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench:  ## measure the figures that benchmarks/README.md states (hours)
+	@scripts/setup.sh bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:  ## remove .venv and what tools left here; recordings and models stay
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
