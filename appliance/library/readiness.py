@@ -1,0 +1,75 @@
+"""May training start, and if not, why: at least 2 classes with at least 5 clips in each.
+
+It reads one row a label, which triggers keep up to date: the number of clips does not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.store.database import Database
+
+FEWEST_CLASSES = 2
+FEWEST_CLIPS = 5
+# One class this many times another: accuracy alone would flatter the larger.
+IMBALANCE = 10
+
+
+@dataclass(frozen=True)
+class ClassReadiness:
+    """One label: what it has, what it needs. One without clips is no class, and does no harm."""
+
+    label: str
+    clips: int
+    sessions: int
+    needed: int
+    ready: bool
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """`reasons` holds everything that stands in the way; `warnings` what will hurt the figures."""
+
+    ready: bool
+    reasons: list[str]
+    classes: list[ClassReadiness]
+    warnings: list[str]
+
+
+def readiness(db: Database) -> Readiness:
+    """May training start now? `background` counts as a class like any other."""
+    classes = [
+        ClassReadiness(
+            row["name"], row["clips"], row["sessions"], FEWEST_CLIPS, row["clips"] >= FEWEST_CLIPS
+        )
+        for row in db.rows("SELECT name, clips, sessions FROM labels ORDER BY name")
+    ]
+    used = [entry for entry in classes if entry.clips]
+    reasons = []
+    if len(used) < FEWEST_CLASSES:
+        have = ", ".join(entry.label for entry in used) or "none"
+        reasons.append(f"{len(used)} of {FEWEST_CLASSES} classes have clips: {have}")
+    reasons += [
+        f"{entry.label}: {entry.clips} of {entry.needed} clips" for entry in used if not entry.ready
+    ]
+    return Readiness(not reasons, reasons, classes, _warnings(classes, used))
+
+
+def _warnings(classes: list[ClassReadiness], used: list[ClassReadiness]) -> list[str]:
+    warnings = [
+        f"{entry.label}: no clips, so it is left out" for entry in classes if not entry.clips
+    ]
+    warnings += [
+        f"{entry.label}: one recording only, so its figures will be optimistic"
+        for entry in used
+        if entry.sessions == 1
+    ]
+    if used:
+        most = max(used, key=lambda entry: entry.clips)
+        least = min(used, key=lambda entry: entry.clips)
+        if most.clips >= IMBALANCE * least.clips:
+            warnings.append(
+                f"{most.label} has {most.clips} clips and {least.label} only {least.clips}:"
+                " judge by each class, not by accuracy"
+            )
+    return warnings
