@@ -1,0 +1,108 @@
+"""Clips on disk: mono 16-bit FLAC, hashed, and written so that nothing half-done stays."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from appliance.audio.level import peak_dbfs, rms_dbfs
+from appliance.audio.source import Samples
+from appliance.errors import DecodeError, InvalidInput
+
+MAX_RATE = 48_000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A FLAC file that was just written, and what it holds.
+
+    sha256: of the file. pcm_sha256: of its 16-bit little-endian samples, the same whichever
+    version of the encoder wrote it. start_s: where it lay in the file or recording it comes from.
+    """
+
+    path: Path
+    sha256: str
+    pcm_sha256: str
+    start_s: float
+    duration_s: float
+    rate: int
+    peak_dbfs: float
+    rms_dbfs: float
+
+
+def to_int16(samples: Samples) -> npt.NDArray[np.int16]:
+    """float32 in -1..1 to 16 bits; what came from 16 bits comes back exactly; clips beyond."""
+    scaled = samples * np.float32(32768.0)
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, -32768.0, 32767.0, out=scaled)
+    pcm: npt.NDArray[np.int16] = scaled.astype("<i2")
+    return pcm
+
+
+def write_flac(samples: Samples, rate: int, path: Path, *, start_s: float = 0.0) -> Piece:
+    """Write float32 [n] mono as FLAC at `path`, which must not exist, and fsync it.
+
+    On an error no file stays behind. The folder's fsync and the move to the final name are the
+    caller's. Raises InvalidInput on an impossible rate or shape, OSError when the disk refuses.
+    """
+    if samples.ndim != 1 or len(samples) == 0 or not 1 <= rate <= MAX_RATE:
+        raise InvalidInput(
+            f"a clip cannot be made of {samples.shape} samples at {rate} Hz",
+            f"give mono sound at up to {MAX_RATE} Hz",
+        )
+    pcm = to_int16(samples)
+    # Encoded in memory: libsndfile does not report every failed write, and the hash needs no
+    # second reading.
+    memory = io.BytesIO()
+    soundfile.write(memory, pcm, rate, format="FLAC", subtype="PCM_16")
+    content = memory.getbuffer()
+    _write_new(path, content)
+    return Piece(
+        path=path,
+        sha256=hashlib.sha256(content).hexdigest(),
+        pcm_sha256=hashlib.sha256(pcm.data).hexdigest(),
+        start_s=start_s,
+        duration_s=len(samples) / rate,
+        rate=rate,
+        peak_dbfs=peak_dbfs(samples),
+        rms_dbfs=rms_dbfs(samples),
+    )
+
+
+def _write_new(path: Path, content: memoryview) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        rest = content
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def read_flac(path: Path) -> tuple[Samples, int]:
+    """A clip of ours: float32 [n] in -1..1 and its rate.
+
+    For files that this program wrote; anything foreign goes through `decode.Decoder`.
+    Raises DecodeError when the file is damaged or gone.
+    """
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=False)
+    except (soundfile.SoundFileError, OSError, RuntimeError) as error:
+        raise DecodeError(
+            f"the clip {path.name} cannot be read: {error}",
+            "restore it from a backup, or delete the clip",
+        ) from error
+    if samples.ndim != 1:
+        samples = samples.mean(axis=1, dtype=np.float32)
+    return np.asarray(samples, dtype=np.float32), int(rate)
