@@ -22,6 +22,7 @@ import numpy as np
 
 from appliance import clock, units
 from appliance.audio.capture_process import CaptureProcess
+from appliance.audio.devices import card_folders
 from appliance.audio.level import peak_dbfs, rms_dbfs
 from appliance.audio.liveness import Liveness
 from appliance.audio.ring import Ring
@@ -149,8 +150,9 @@ class Capture:
 
     def _run(self) -> None:
         wait_s = FIRST_WAIT_S
+        self._set("starting", "the microphone is being opened")
         while not self._stop.is_set():
-            self._set("starting", "the microphone is being opened")
+            # The state stays what it was ("missing") until sound comes, rather than flicker.
             began = clock.seconds()
             try:
                 ending = self._one_child()
@@ -169,11 +171,23 @@ class Capture:
                 self._retry_at = clock.seconds() + wait_s
                 self._status = replace(self._status, restarts=self._status.restarts + 1)
             self._set(ending.state, ending.message, ending.advice)
-            self._stop.wait(wait_s)
+            plugged = self._wait(wait_s)
             with self._lock:
                 self._retry_at = 0.0
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            wait_s = FIRST_WAIT_S if plugged else min(2 * wait_s, LONGEST_WAIT_S)
         self._set("stopped", "")
+
+    def _wait(self, wait_s: float) -> bool:
+        """Wait before the next attempt; less, and True, when a sound card comes or goes."""
+        cards = card_folders()
+        until = clock.seconds() + wait_s
+        while not self._stop.is_set() and (rest := until - clock.seconds()) > 0:
+            self._stop.wait(min(rest, 1.0))
+            if card_folders() != cards:
+                # A card is there before its devices can be opened.
+                self._stop.wait(0.5)
+                return True
+        return False
 
     def _one_child(self) -> Ending:
         """Run one child to its end and say why it ended."""

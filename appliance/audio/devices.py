@@ -71,6 +71,11 @@ def list_cards(root: Path = ROOT) -> list[Device]:
     return sorted(devices, key=lambda device: (device.card or 0, device.device or 0))
 
 
+def card_folders(root: Path = ROOT) -> frozenset[str]:
+    """What changes when a sound card is plugged in or out; cheap enough to look every second."""
+    return frozenset(folder.name for folder in (root / "proc/asound").glob("card*"))
+
+
 def find_device(identifier: str, devices: Iterable[Device]) -> Device | None:
     """The device with that id; else the only one with its serial, on another port."""
     listed = list(devices)

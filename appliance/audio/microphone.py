@@ -127,7 +127,7 @@ class PyAudioSource:
             rates = [int(wanted)]
         else:
             known = device.rates if device is not None else ()
-            rates = sorted(known, key=_preference) or [int(info["defaultSampleRate"]), *RATES]
+            rates = sorted(known, key=_preference) or list(RATES)
         for count in dict.fromkeys(counts):
             for rate in dict.fromkeys(rates):
                 yield rate, count
