@@ -22,14 +22,20 @@ class Window:
     `samples`: float32 [window] at the model's rate. `frame`: the microphone's frame counter just
     after the last sample, `end_ns`: when that sample was captured, `end_s`: the same place in
     seconds of sound, lost frames included, which only grows and does not run faster when a replay
-    does. `fresh`: the first window after lost frames or a reopened stream.
+    does. `ns_per_s`: how long a second of sound takes on the clock, 1e9 but for such a replay.
+    `fresh`: the first window after lost frames or a reopened stream.
     """
 
     samples: Samples
     frame: int
     end_ns: int
     end_s: float
+    ns_per_s: float
     fresh: bool
+
+    def moment_ns(self, at_s: float) -> int:
+        """When the place `at_s` in seconds of sound, not long before the end, was captured."""
+        return self.end_ns - round((self.end_s - at_s) * self.ns_per_s)
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,6 @@ class WindowStream:
         self._stream: int | None = None
         self._in_rate = 0
         self._expected_frame = 0
-        self._anchor_frame = 0
-        self._anchor_ns = 0
         self._base_s = 0.0  # seconds of sound before output sample 0
         self._start_over()
 
@@ -123,7 +127,6 @@ class WindowStream:
     def _take(self, run: Sequence[Chunk]) -> list[Window]:
         if not run or self._resampler is None:
             return []
-        self._anchor_frame, self._anchor_ns = run[-1].frame, run[-1].captured_ns
         samples = run[0].samples if len(run) == 1 else np.concatenate([c.samples for c in run])
         made = self._resampler.push(samples)
         self._buffer = np.concatenate((self._buffer, made))
@@ -132,7 +135,7 @@ class WindowStream:
             self._next_end = self._first_end(produced)
         windows = []
         while self._next_end is not None and self._next_end <= produced:
-            windows.append(self._cut(self._next_end))
+            windows.append(self._cut(self._next_end, run[-1]))
             self._next_end += self.hop
         # Before the first window its end may still move, so everything is kept.
         if self._next_end is not None:
@@ -156,14 +159,14 @@ class WindowStream:
             return None
         return end if end - self.window < self.hop else self.window
 
-    def _cut(self, end: int) -> Window:
+    def _cut(self, end: int, near: Chunk) -> Window:
         start = end - self.window - self._buffer_at
         samples = self._buffer[start : start + self.window].copy()
         frame = self._base_frame + round(end * self._in_rate / self.rate)
-        end_ns = self._anchor_ns + (frame - self._anchor_frame) * 1_000_000_000 // self._in_rate
+        end_ns = near.moment_ns(frame)
         end_s = self._base_s + end / self.rate
         fresh, self._fresh = self._fresh, False
-        return Window(samples, frame, end_ns, end_s, fresh)
+        return Window(samples, frame, end_ns, end_s, 1e9 / near.speed, fresh)
 
     def frames_needed(self) -> int:
         """How many more frames of the microphone complete the next window (0: unknown yet)."""

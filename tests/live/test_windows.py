@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,9 +42,21 @@ def test_windows_overlap_and_hold_every_sample_in_order(size: int) -> None:
     for window in windows:
         expected = counter(40_000)[window.frame - 4_000 : window.frame]
         np.testing.assert_array_equal(window.samples, expected)
-        assert window.end_ns == BOOT_NS + window.frame * NS // 16_000
+        assert window.end_ns == pytest.approx(BOOT_NS + window.frame * NS / 16_000, abs=2)
         assert window.end_s == pytest.approx(window.frame / 16_000)
     assert [w.fresh for w in windows] == [True] + [False] * (len(windows) - 1)
+
+
+def test_moments_are_right_when_a_replay_runs_faster_than_real_time() -> None:
+    stream = WindowStream(16_000, window=4_000, hop=1_600)
+    fast = [
+        replace(c, captured_ns=BOOT_NS + c.frame * NS // (4 * 16_000), speed=4.0)
+        for c in chunks(counter(40_000), 16_000, 1_600)
+    ]
+    window = [w for chunk in fast for w in stream.push([chunk])][-1]
+    assert window.end_ns == pytest.approx(BOOT_NS + window.frame * NS / 64_000, abs=2)
+    moment = window.moment_ns(window.end_s - 0.5)
+    assert moment == pytest.approx(BOOT_NS + (window.frame - 8_000) * NS / 64_000, abs=1000)
 
 
 def test_pushing_much_at_once_gives_the_same_windows() -> None:

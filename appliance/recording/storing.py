@@ -1,0 +1,71 @@
+"""From a part of a recording to a clip, and which session a clip that made itself belongs to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from appliance import clock
+from appliance.library.clip import Clip
+from appliance.library.clips import Clips
+from appliance.recording.assembly import Part
+
+# Sounds closer together than this are often one source at one distance in one room: a split of
+# the data must not tear them apart. But a busy day must not become one session either.
+SESSION_GAP_S = 60.0
+SESSION_LONGEST_S = 600.0
+
+
+def store_part(
+    clips: Clips,
+    part: Part,
+    *,
+    source: str,
+    session: int,
+    label: str | None = None,
+    author: str = "",
+    extra: Mapping[str, Any] | None = None,
+) -> Clip:
+    """Store `part` with the number and moment of its first sample; durable when this returns."""
+    facts = dict(extra or {})
+    if part.lost_frames:
+        facts["lost_frames"] = part.lost_frames
+    return clips.add_samples(
+        part.samples,
+        part.rate,
+        source=source,
+        session=session,
+        label=label,
+        microphone=part.microphone,
+        start_s=part.start_s,
+        stamp=clock.stamp_at(part.captured_ns),
+        frame=part.frame,
+        extra=facts,
+        author=author,
+    )
+
+
+class SessionChain:
+    """The session of clips that the box makes by itself, over all microphones: two of them that
+    hear one sound hear it in one session. Thread-safe."""
+
+    def __init__(self, clips: Clips, kind: str) -> None:
+        self._clips = clips
+        self._kind = kind
+        self._lock = threading.Lock()
+        self._session: int | None = None
+        self._began_ns = 0
+        self._last_ns = 0
+
+    def session(self, captured_ns: int) -> int:
+        """The session for a clip that began at `captured_ns`: the last one, or a new one after a
+        pause of a minute."""
+        with self._lock:
+            paused = (captured_ns - self._last_ns) / 1e9 > SESSION_GAP_S
+            long = (captured_ns - self._began_ns) / 1e9 > SESSION_LONGEST_S
+            if self._session is None or paused or long:
+                self._session = self._clips.new_session(None, self._kind)
+                self._began_ns = captured_ns
+            self._last_ns = max(self._last_ns, captured_ns)
+            return self._session

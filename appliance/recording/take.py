@@ -1,0 +1,233 @@
+"""One microphone being recorded: from the reader thread's chunks to stored clips."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from appliance import clock
+from appliance.audio.capture import Capture
+from appliance.audio.source import Chunk
+from appliance.errors import EarmarkError
+from appliance.library.clips import Clips
+from appliance.recording.assembly import Assembly, Part
+from appliance.recording.storing import store_part
+from appliance.recording.worker import Worker
+from appliance.units import human_duration
+
+log = logging.getLogger(__name__)
+
+# Sound that waits while a disk is slow. What does not fit is lost, counted and reported.
+WAITING_LIMIT_S = 45.0
+# A microphone that gives nothing for so long has died, whatever its state says.
+SILENT_LIMIT_S = 10.0
+DEAD_STATES = ("missing", "busy", "failed", "stopped", "ended")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording as people see it.
+
+    state: "recording"; "storing" (ended, the rest is being written); "stored"; "incomplete" (it
+    ended early or some of it could not be stored; `detail` says why); "failed" (nothing was
+    stored). elapsed_s: seconds of sound so far; lost_frames: frames that the microphone or a slow
+    disk lost within it, which are silence in the clips or a gap between them.
+    """
+
+    id: int
+    microphone: str
+    session: int
+    source: str
+    label: str | None
+    author: str
+    started_at: float
+    seconds: float | None
+    pre_roll_s: float
+    state: str
+    detail: str
+    elapsed_s: float
+    lost_frames: int
+    clips: list[int]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for, the same for each microphone of one call."""
+
+    seconds: float | None
+    label: str | None
+    pre_roll_s: float
+    author: str
+    source: str
+    session: int
+
+
+class Take:
+    """Runs on three threads: the caller's (`begin`, `end`), the capture's reader (`_hear`, which
+    only counts and hands over) and the worker's (everything else)."""
+
+    def __init__(
+        self,
+        identifier: int,
+        capture: Capture,
+        order: Order,
+        clips: Clips,
+        worker: Worker,
+        told: Callable[[str, Take], None],
+    ) -> None:
+        """told(what, take) is called on the worker's thread with "clip" and "ended"."""
+        self.id = identifier
+        self.capture = capture
+        self.order = order
+        self.finished = threading.Event()
+        self._clips = clips
+        self._worker = worker
+        self._told = told
+        self._lock = threading.Lock()
+        self._assembly = Assembly(order.seconds)
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._started_at = time.time()
+        self._heard_ns = clock.monotonic_ns()
+        self._heard: int | None = None
+        self._waiting_s = 0.0
+        self._overflowed = False
+        self._pre_roll_s = 0.0
+        self._state = "recording"
+        self._detail = ""
+        self._stored: list[int] = []
+        self._problems: list[str] = []
+
+    def begin(self) -> None:
+        """Record from the next chunk on, and from as far back of it as the pre-roll goes."""
+        self._unsubscribe = self.capture.subscribe(self._hear)
+
+    def end(self, why: str = "", *, early: bool = False) -> None:
+        """Take no more, and store the rest. `early`: nobody asked for it; `why` says so."""
+        self._unsubscribe()
+        with self._lock:
+            if self._state != "recording":
+                return
+            self._state = "storing"
+        self._worker.submit(lambda: self._finish(why, early))
+
+    def view(self) -> Recording:
+        with self._lock:
+            return Recording(
+                id=self.id,
+                microphone=self.capture.id,
+                session=self.order.session,
+                source=self.order.source,
+                label=self.order.label,
+                author=self.order.author,
+                started_at=self._started_at,
+                seconds=self.order.seconds,
+                pre_roll_s=self._pre_roll_s,
+                state=self._state,
+                detail=self._detail,
+                elapsed_s=round(self._assembly.elapsed_s, 3),
+                lost_frames=self._assembly.lost_frames,
+                clips=list(self._stored),
+            )
+
+    def check(self) -> None:
+        """End it when its microphone has died. Called on the worker's thread now and then."""
+        with self._lock:
+            if self._state != "recording":
+                return
+            silent_s = (clock.monotonic_ns() - self._heard_ns) / 1e9
+        status = self.capture.status()
+        if status.state == "ended":
+            self.end("the replay is over", early=self.order.seconds is not None)
+        elif status.state in DEAD_STATES:
+            detail = f": {status.detail}" if status.detail else ""
+            self.end(f"the microphone is {status.state}{detail}", early=True)
+        elif silent_s > SILENT_LIMIT_S:
+            self.end(f"the microphone gave nothing for {human_duration(silent_s)}", early=True)
+
+    # --- on the reader's thread ----------------------------------------------------------------
+
+    def _hear(self, chunk: Chunk) -> None:
+        with self._lock:
+            if self._state != "recording":
+                return
+            if self._heard is None and self.order.pre_roll_s > 0:
+                chunk = self._with_past(chunk)
+            self._heard = chunk.end_frame
+            self._heard_ns = clock.monotonic_ns()
+            seconds = len(chunk.samples) / chunk.rate
+            if self._waiting_s + seconds > WAITING_LIMIT_S:
+                # The gap in the frame numbers makes the assembly count it as lost.
+                self._overflowed = True
+                return
+            self._waiting_s += seconds
+        self._worker.submit(lambda: self._take(chunk, seconds))
+
+    def _with_past(self, chunk: Chunk) -> Chunk:
+        """The first chunk, with the pre-roll before it."""
+        past = self.capture.ring.from_frame(
+            max(0, chunk.frame - round(self.order.pre_roll_s * chunk.rate))
+        )
+        end = past.frame + len(past.samples)
+        if past.rate != chunk.rate or past.frame >= chunk.frame or end < chunk.end_frame:
+            return chunk
+        samples = past.samples[: chunk.end_frame - past.frame]
+        self._pre_roll_s = (chunk.frame - past.frame) / chunk.rate
+        if self._assembly.seconds is not None:
+            self._assembly.seconds += self._pre_roll_s
+        return replace(
+            chunk, samples=samples, frame=past.frame, captured_ns=past.captured_ns, lost=0
+        )
+
+    # --- on the worker's thread ----------------------------------------------------------------
+
+    def _take(self, chunk: Chunk, seconds: float) -> None:
+        with self._lock:
+            parts = self._assembly.push(chunk)
+        self._store(parts)
+        with self._lock:
+            # Only now: while a part is being written, the sound behind it waits.
+            self._waiting_s -= seconds
+        if self._assembly.done:
+            self.end()
+
+    def _store(self, parts: list[Part]) -> None:
+        for part in parts:
+            try:
+                clip = store_part(
+                    self._clips,
+                    part,
+                    source=self.order.source,
+                    session=self.order.session,
+                    label=self.order.label,
+                    author=self.order.author,
+                )
+            except EarmarkError as error:
+                length = human_duration(len(part.samples) / part.rate)
+                log.error("recording %d: %s could not be stored: %s", self.id, length, error)
+                self._problems.append(f"{length} could not be stored: {error}")
+                continue
+            with self._lock:
+                self._stored.append(clip.id)
+            self._told("clip", self)
+
+    def _finish(self, why: str, early: bool) -> None:
+        with self._lock:
+            parts = self._assembly.finish()
+        self._store(parts)
+        problems = list(self._problems)
+        if early:
+            problems.insert(0, why)
+        if self._overflowed:
+            problems.append("the disk was too slow and some sound was lost")
+        with self._lock:
+            if not self._stored:
+                self._state = "failed"
+                problems = problems or ["the microphone gave no sound"]
+            else:
+                self._state = "incomplete" if problems else "stored"
+            self._detail = "; ".join(problems) or why
+        self._told("ended", self)
+        self.finished.set()
