@@ -135,12 +135,17 @@ class Versions:
             fsync_folder(target.parent)
             fsync_folder(result.parent)
             version = self._insert(target)
-        self.announce(version)
-        return version
+            log.info("version %s: accuracy %s", version.name, version.accuracy)
+            self._tell(version.name, "published")
+            return version
 
-    def announce(self, version: Version) -> None:
-        log.info("version %s: accuracy %s", version.name, version.accuracy)
-        self._bus.publish("version", {"version": version.name, "what": "published"})
+    def _tell(self, name: str, what: str) -> None:
+        """Inside a transaction: tell the bus once it is durable."""
+
+        def publish() -> None:
+            self._bus.publish("version", {"version": name, "what": what})
+
+        self._db.after_commit(publish)
 
     def note(self, name: str, text: str) -> Version:
         """Replace its note."""
@@ -149,8 +154,8 @@ class Versions:
         with self._db.write() as db:
             self._row(name)
             db.conn.execute("UPDATE versions SET note = ? WHERE name = ?", [text, name])
-        self._bus.publish("version", {"version": name, "what": "note"})
-        return self.get(name)
+            self._tell(name, "note")
+            return self.get(name)
 
     def guard(self, objection: Callable[[str], str | None]) -> None:
         """Ask `objection(name)` before a delete; a sentence in answer refuses it."""
@@ -167,9 +172,10 @@ class Versions:
             db.conn.execute(
                 "UPDATE versions SET deleted_at = ? WHERE name = ?", [time.time(), name]
             )
-        self._remove_weights(name)
+            # The row first: weights without a row would be taken for a publication cut short.
+            self._db.after_commit(lambda: self._remove_weights(name))
+            self._tell(name, "deleted")
         log.info("version %s deleted", name)
-        self._bus.publish("version", {"version": name, "what": "deleted"})
 
     # --- after a cut -----------------------------------------------------------------------------
 

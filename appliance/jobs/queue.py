@@ -1,0 +1,193 @@
+"""The queue of trainings: one slot for the whole device, first come, first served."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from appliance.errors import Conflict, NotFound
+from appliance.events import EventBus
+from appliance.jobs import bundle
+from appliance.jobs.job import ENDED, Job
+from appliance.jobs.progress import read_curve
+from appliance.jobs.specification import (
+    DEFAULT_MINUTES,
+    FREE,
+    Specification,
+    limit_seconds,
+    plan_for,
+)
+from appliance.jobs.table import JobPage, JobTable
+from appliance.library.datasets import Datasets
+from appliance.library.readiness import readiness
+from appliance.models.versions import Versions
+from appliance.paths import DataFolder
+from appliance.settings import Settings
+from appliance.store.database import Database, Row
+
+
+class Queue:
+    """What people may do with jobs. The runner does the rest through `table`."""
+
+    def __init__(
+        self,
+        db: Database,
+        folder: DataFolder,
+        datasets: Datasets,
+        versions: Versions,
+        bus: EventBus,
+        settings: Settings,
+    ) -> None:
+        self._db = db
+        self._folder = folder
+        self._settings = settings
+        self.datasets = datasets
+        self.versions = versions
+        self.table = JobTable(db, bus)
+        versions.guard(self._objection)
+
+    def specification(
+        self,
+        max_minutes: int = DEFAULT_MINUTES,
+        flavor: str = FREE,
+        dataset_version: str | None = None,
+        from_version: str | None = None,
+    ) -> Specification:
+        """What `submit` would do now, without doing it. A training that is not ready is shown
+        with its reasons; raises InvalidInput and NotFound as `submit` does."""
+        limit_s = limit_seconds(max_minutes, flavor)
+        if from_version is not None:
+            self.versions.get(from_version)
+        name = self.datasets.suggested_name() if dataset_version is None else dataset_version
+        self._folder.dataset(name)  # refuses what is no name
+        existing = self._existing(name)
+        state = readiness(self._db)
+        plan = None
+        if existing:
+            plan = plan_for(self.datasets.manifest(name), limit_s)
+        elif state.ready:
+            plan = plan_for(self.datasets.draft(), limit_s)
+        position, start = self.table.outlook()[1]
+        return Specification(
+            dataset_version=name,
+            dataset_exists=existing,
+            from_version=from_version,
+            flavor=flavor,
+            max_minutes=max_minutes,
+            limit_s=limit_s,
+            readiness=state,
+            plan=plan,
+            position=position,
+            expected_start=start,
+        )
+
+    def submit(
+        self,
+        max_minutes: int = DEFAULT_MINUTES,
+        flavor: str = FREE,
+        dataset_version: str | None = None,
+        from_version: str | None = None,
+        idempotency_key: str | None = None,
+        author: str = "",
+    ) -> Job:
+        """Publish the dataset version and queue its training, in one transaction.
+
+        `dataset_version` names a new one, or one that exists and is trained on again. The same
+        `idempotency_key` gives the same job. Raises InvalidInput for duration, flavor or name,
+        NotFound for `from_version`, NotReady with every reason, Conflict for a key that was used
+        for something else.
+        """
+        limit_s = limit_seconds(max_minutes, flavor)
+        asked = {
+            "flavor": flavor,
+            "max_minutes": max_minutes,
+            "from_version": from_version,
+        }
+        with self._db.write():
+            if idempotency_key and (row := self._known(idempotency_key)):
+                if any(row[name] != value for name, value in asked.items()) or (
+                    dataset_version not in (None, row["dataset_version"])
+                ):
+                    raise Conflict(
+                        f"this idempotency key was used for job {row['id']}, which asks for "
+                        "something else",
+                        "give each request a key of its own",
+                    )
+                return self.get(row["id"])
+            if from_version is not None:
+                self.versions.get(from_version)
+            if dataset_version is not None and self._existing(dataset_version):
+                name = dataset_version
+            else:
+                name = self.datasets.publish(dataset_version, author).name
+            plan = plan_for(self.datasets.manifest(name), limit_s)
+            identifier = self.table.add(
+                {
+                    **asked,
+                    "limit_s": limit_s,
+                    "dataset_version": name,
+                    "idempotency_key": idempotency_key,
+                    "author": author,
+                    "plan": json.dumps(plan),
+                }
+            )
+        return self.get(identifier)
+
+    def get(self, identifier: int) -> Job:
+        """Raises NotFound."""
+        return self.table.get(identifier)
+
+    def all(self, limit: int = 50, cursor: str | None = None) -> JobPage:
+        """The newest first."""
+        return self.table.page(limit, cursor)
+
+    def waiting(self) -> int:
+        """How many jobs wait for the slot."""
+        return self.table.outlook()[1][0] - 1
+
+    def current(self) -> Job | None:
+        """The job that holds the slot."""
+        row = self.table.holder()
+        return self.table.get(row["id"]) if row else None
+
+    def cancel(self, identifier: int, author: str = "") -> Job:
+        """Cancel a job that waits or runs; an ended one is returned as it is. Raises NotFound.
+
+        A running one ends within seconds; its best model so far becomes a version.
+        """
+        return self.table.cancel(identifier, author)
+
+    def events(self, identifier: int) -> list[dict[str, Any]]:
+        """Each move of a job: at, state, reason, detail."""
+        self.table.row(identifier)
+        return self._db.rows(
+            "SELECT at, state, reason, detail FROM job_events WHERE job_id = ? ORDER BY id",
+            [identifier],
+        )
+
+    def progress(self, identifier: int) -> list[dict[str, Any]]:
+        """The curve so far: t, elapsed_s, progress, phase, step, loss, accuracy, learning_rate."""
+        self.table.row(identifier)
+        return read_curve(self._folder.job(identifier) / bundle.PROGRESS)
+
+    def log(self, identifier: int) -> str:
+        """The end of what the training printed."""
+        self.table.row(identifier)
+        return bundle.read_log(self._folder.job(identifier))
+
+    def _known(self, key: str) -> Row | None:
+        return self._db.row("SELECT * FROM jobs WHERE idempotency_key = ?", [key])
+
+    def _existing(self, name: str) -> bool:
+        try:
+            self.datasets.get(name)
+        except NotFound:
+            return False
+        return True
+
+    def _objection(self, version: str) -> str | None:
+        """Why a version must stay: a job that has not ended begins with its weights."""
+        row = self._db.row(
+            f"SELECT id FROM jobs WHERE from_version = ? AND state NOT IN {ENDED}", [version]
+        )
+        return f"job {row['id']} begins with the weights of {version}" if row else None
