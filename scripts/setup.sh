@@ -217,8 +217,8 @@ if ! ls .venv/lib/python3*/site-packages/torchaudio/__init__.py >/dev/null 2>&1;
     install "$(requirement torch)" "$(requirement torchaudio)"
 fi
 say "Earmark and the rest of what it needs"
-extras=test
-if [ "$what" = bench ]; then extras=test,bench; fi
+extras="test"
+if [ "$what" = bench ]; then extras="test,bench"; fi
 install -e ".[$extras]"
 rm -rf .venv/tmp
 
