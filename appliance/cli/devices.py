@@ -1,0 +1,191 @@
+"""`earmark devices`: the microphones that are set up, how they do, and what could be added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from appliance.cli.common import State, confirmed, emit, group, pass_state, yes_option
+from appliance.cli.output import Column, decibel, fold, right, safe, say, table
+
+
+@group(
+    "devices",
+    short_help="List microphones; add, change or remove them.",
+    invoke_without_command=True,
+)
+@click.pass_context
+@pass_state
+def devices(state: State, context: click.Context) -> None:
+    """List the microphones that are set up with their state and level, then those available.
+
+    A microphone's source is a device's id, `default`, or `replay:PATH` (files instead of a
+    device, for tests and demonstrations).
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with state.client() as client:
+        configured = client.get("/microphones")["items"]
+        available = client.get("/microphones/available")["items"]
+    if state.json:
+        emit({"microphones": configured, "available": available})
+        return
+    if configured:
+        say("Microphones", "bold")
+        show_microphones(configured)
+    else:
+        say("No microphone is set up. Add one: earmark devices add ID --name NAME")
+    used = {microphone["source"] for microphone in configured}
+    others = [device for device in available if device["id"] not in used]
+    say()
+    say("Available" if others else "No further device is available.", "bold" if others else None)
+    if others:
+        table(
+            [fold("id"), fold("name"), right("channels"), "rates"],
+            [(d["id"], d["name"], d.get("channels"), _rates(d.get("rates") or [])) for d in others],
+        )
+
+
+def show_microphones(microphones: list[dict[str, Any]]) -> None:
+    """A table of configured microphones; under it what keeps one of them from working."""
+    rows = []
+    for microphone in microphones:
+        status = microphone.get("status") or {}
+        channel = microphone["channel"]
+        rows.append(
+            (
+                microphone["name"],
+                microphone["source"],
+                status.get("state") or ("off" if not microphone["enabled"] else "stopped"),
+                decibel(status.get("level_dbfs")),
+                f"{status['rate']} Hz" if status.get("rate") else "",
+                status.get("lost_frames"),
+                f"{microphone['gain_db']:+.0f} dB",
+                "mix" if channel is None else str(channel),
+                "yes" if microphone["listen"] else "no",
+                "on" if microphone["trigger"] else "off",
+            )
+        )
+    heads: list[Column | str] = [
+        fold("name"),
+        fold("source"),
+        "state",
+        right("level"),
+        right("rate"),
+        right("lost"),
+        right("gain"),
+        "channel",
+        "listens",
+        "trigger",
+    ]
+    table(heads, rows)
+    for microphone in microphones:
+        status = microphone.get("status") or {}
+        if status.get("detail") and status.get("state") not in ("running", "starting"):
+            advice = f" ({safe(status['advice'])})" if status.get("advice") else ""
+            say(f"{safe(microphone['name'])}: {safe(status['detail'])}{advice}", "yellow")
+
+
+def _rates(rates: list[Any]) -> str:
+    return ", ".join(f"{rate / 1000:g}" for rate in rates) + (" kHz" if rates else "")
+
+
+def microphone_path(name: str) -> str:
+    """The API's path of a microphone, by its id or name."""
+    from appliance.client import quoted
+
+    return f"/microphones/{quoted(name)}"
+
+
+def _channel(_: click.Context, __: click.Parameter, value: str | None) -> str | int | None:
+    if value is None or value == "mix":
+        return value
+    if not value.isdecimal():
+        raise click.BadParameter("give 0 for the first channel, 1 for the second, ..., or mix")
+    return int(value)
+
+
+_gain = click.option("--gain", "gain_db", type=float, metavar="DB", help="Gain in dB.")
+_channel_option = click.option(
+    "--channel", callback=_channel, metavar="N|mix", help="Use one channel (from 0) or mix all."
+)
+_listen = click.option(
+    "--listen/--no-listen", default=None, help="Whether the deployed version listens to it."
+)
+
+
+@devices.command("add", short_help="Add a microphone.")
+@click.argument("source")
+@click.option("--name", help="What it shall be called; the device's own name otherwise.")
+@_gain
+@_channel_option
+@_listen
+@pass_state
+def add(state: State, source: str, **options: Any) -> None:
+    """Add a microphone: SOURCE is an id from `earmark devices`, `default`, or replay:PATH."""
+    body = {"source": source, **_given(options)}
+    with state.client() as client:
+        added = client.post("/microphones", body)
+    if state.json:
+        emit(added)
+    else:
+        say(f"{safe(added['name'])} is set up ({safe(added['source'])}).")
+
+
+@devices.command("set", short_help="Change a microphone.")
+@click.argument("name")
+@click.option("--name", "new_name", metavar="NAME", help="A new name.")
+@_gain
+@_channel_option
+@_listen
+@click.option("--enable/--disable", "enabled", default=None, help="Whether it is opened at all.")
+@click.option(
+    "--trigger",
+    type=click.Choice(["on", "off"]),
+    help="Record by itself what rises above quiet; `earmark triggers` has the details.",
+)
+@pass_state
+def change(
+    state: State, name: str, new_name: str | None, trigger: str | None, **options: Any
+) -> None:
+    """Change a microphone's name, gain, channel, listening or trigger, while it runs."""
+    body = _given({"name": new_name, **options})
+    if not body and trigger is None:
+        raise click.UsageError("say what to change: --gain, --channel, --listen, --trigger, ...")
+    with state.client() as client:
+        path = microphone_path(name)
+        if body:
+            changed = client.patch(path, body)
+            path = microphone_path(changed["id"])
+        if trigger is not None:
+            client.put(f"{path}/trigger", {} if trigger == "on" else None)
+        changed = client.get(path)
+    if state.json:
+        emit(changed)
+    else:
+        show_microphones([changed])
+
+
+@devices.command("remove", short_help="Remove a microphone; its clips stay.")
+@click.argument("name")
+@yes_option
+@pass_state
+def remove(state: State, name: str, yes: bool) -> None:
+    """Remove a microphone. Its clips and detections stay."""
+    with state.client() as client:
+        found = client.get(microphone_path(name))
+        confirmed(state, f"Remove the microphone {safe(found['name'])}? Its clips stay.", yes)
+        client.delete(microphone_path(found["id"]))
+    if state.json:
+        emit({"removed": found["id"]})
+    else:
+        say(f"{safe(found['name'])} is removed.")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that were given, with the channel `mix` as the API's null."""
+    given = {key: value for key, value in options.items() if value is not None}
+    if given.get("channel") == "mix":
+        given["channel"] = None
+    return given
