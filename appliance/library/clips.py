@@ -30,6 +30,8 @@ from appliance.store.database import Database
 __all__ = ["Added", "Clip", "ClipFilter", "Clips", "LabelChange", "NewPiece", "Page"]
 
 SHORTEST_CUT_S = 0.01
+# Who marks the end of a clip may miss it by a little.
+CUT_SLACK_S = 0.1
 
 
 class Clips:
@@ -152,7 +154,11 @@ class Clips:
         """
         parent = self.get(identifier)
         end = min(end_s, parent.duration_s)
-        if not 0 <= start_s < parent.duration_s or not end - start_s >= SHORTEST_CUT_S:
+        if not (
+            0 <= start_s
+            and start_s + SHORTEST_CUT_S <= end
+            and end_s <= parent.duration_s + CUT_SLACK_S
+        ):
             raise InvalidInput(
                 f"clip {identifier} has no stretch from {start_s:g} s to {end_s:g} s",
                 f"it is {parent.duration_s:.3f} s long",

@@ -1,0 +1,349 @@
+"""Sounds go in: durably, once, with all that is known of them, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from appliance import clock
+from appliance.audio.flac import Piece, read_flac, write_flac
+from appliance.errors import Conflict, InvalidInput, LowSpace, NotFound, StoreError
+from appliance.events import EventBus
+from appliance.library import ingest
+from appliance.library.clips import Clips, NewPiece
+from appliance.library.filters import ClipFilter
+from appliance.library.labels import Labels
+from appliance.paths import DataFolder
+from appliance.store.database import Database
+from tests.library.conftest import RATE, Add, files, sound
+
+
+def piece(folder: DataFolder, seed: int) -> Piece:
+    return write_flac(sound(seed), RATE, folder.incoming / f"test-{seed}.flac")
+
+
+def test_a_clip_keeps_its_sound_and_all_that_is_known(clips: Clips, folder: DataFolder) -> None:
+    samples = sound(1, 0.5)
+    stamp = clock.now()
+    session = clips.new_session("kitchen", "recording", "usb-1")
+    clip = clips.add_samples(
+        samples,
+        RATE,
+        source="trigger",
+        session=session,
+        label=" dog ",
+        microphone="usb-1",
+        filename="a\nb.wav",
+        start_s=3.0,
+        stamp=stamp,
+        frame=4800,
+        extra={"room": "kitchen"},
+        author="ann",
+    )
+    content = clips.path(clip).read_bytes()
+    back, rate = read_flac(clips.path(clip))
+
+    assert hashlib.sha256(content).hexdigest() == clip.sha256
+    assert clips.path(clip) == folder.clips / clip.sha256[:2] / f"{clip.sha256}.flac"
+    assert rate == RATE
+    assert abs(back - samples).max() < 1 / 32000
+    assert clips.get(clip.id) == clip
+    assert (clip.label, clip.session_key, clip.microphone) == ("dog", "kitchen", "usb-1")
+    assert (clip.start_s, clip.frame, clip.extra) == (3.0, 4800, {"room": "kitchen"})
+    assert (clip.recorded_at, clip.monotonic_ns) == (stamp.wall, stamp.monotonic_ns)
+    assert clip.size == len(content)
+    assert clip.filename is not None
+    assert "\n" not in clip.filename
+    assert [(c.author, c.before, c.after, c.why) for c in clips.history(clip.id)] == [
+        ("ann", None, "dog", "trigger")
+    ]
+    assert files(folder) == {f"{clip.sha256[:2]}/{clip.sha256}.flac"}
+
+
+def test_the_same_sound_twice_is_one_clip(
+    clips: Clips, labels: Labels, folder: DataFolder, db: Database
+) -> None:
+    session = clips.new_session(None, "import")
+    first, new = clips.add_piece(piece(folder, 1), source="import", session=session)
+    assert new
+
+    again, new = clips.add_piece(
+        piece(folder, 1), source="import", session=session, label="dog", author="ann"
+    )
+    assert (again.id, new, again.label) == (first.id, False, "dog")
+    assert [change.after for change in clips.history(first.id)] == ["dog"]
+
+    # A third label is refused and said so; the clip keeps what it has, and nothing is created.
+    [other] = clips.add_pieces(
+        [NewPiece(piece(folder, 1), source="import", session=session, label="cat")]
+    )
+    assert (other.clip.label, other.new, other.refused_label) == ("dog", False, "cat")
+    assert [count.name for count in labels.all()] == ["dog"]
+    assert clips.count() == 1
+    assert len(files(folder)) == 1
+
+
+def test_a_batch_is_one_commit_and_finds_its_own_repetitions(
+    clips: Clips, folder: DataFolder, bus: EventBus
+) -> None:
+    session = clips.new_session(None, "import")
+    batch = [
+        NewPiece(piece(folder, seed), source="import", session=session, label="dog")
+        for seed in (1, 2, 3)
+    ]
+    twin = write_flac(sound(2), RATE, folder.incoming / "twin.flac")
+    batch.append(NewPiece(twin, source="import", session=session, label="cat"))
+
+    added = clips.add_pieces(batch)
+
+    assert [result.new for result in added] == [True, True, True, False]
+    assert added[3].clip.id == added[1].clip.id
+    assert added[3].refused_label == "cat"
+    events = [event.data for event in bus.since(0) if event.topic == "clip"]
+    assert events == [{"action": "added", "clips": [result.clip.id for result in added[:3]]}]
+    assert {name.split("/")[0] for name in files(folder)} != {"incoming"}
+    assert len(files(folder)) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"source": "rumour"}, InvalidInput),
+        ({"session": 99}, NotFound),
+        ({"label": "a/b"}, InvalidInput),
+        ({"label": "two\nlines"}, InvalidInput),
+        ({"extra": {"x": object()}}, InvalidInput),
+        ({"extra": {"x": "y" * 20_000}}, InvalidInput),
+    ],
+)
+def test_a_refused_batch_leaves_nothing(
+    clips: Clips, folder: DataFolder, bus: EventBus, change: dict[str, object], error: type
+) -> None:
+    session = clips.new_session(None, "import")
+    good = NewPiece(piece(folder, 1), source="import", session=session)
+    bad = NewPiece(
+        piece(folder, 2),
+        **{"source": "import", "session": session, **change},  # type: ignore[arg-type]
+    )
+    with pytest.raises(error):
+        clips.add_pieces([good, bad])
+    assert clips.count() == 0
+    assert files(folder) == set()
+    assert bus.since(0) == []
+
+
+def test_too_long_a_sound_is_refused(clips: Clips, folder: DataFolder) -> None:
+    session = clips.new_session(None, "recording")
+    for seconds in (60.5, 300):
+        with pytest.raises(InvalidInput, match="too long"):
+            clips.add_samples(sound(1, seconds), RATE, source="recording", session=session)
+    assert files(folder) == set()
+
+
+@pytest.mark.parametrize(("number", "error"), [(errno.ENOSPC, LowSpace), (errno.EIO, StoreError)])
+def test_a_disk_that_refuses_leaves_neither_row_nor_file(
+    clips: Clips,
+    folder: DataFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    error: type[Exception],
+) -> None:
+    """The fsync of the folder fails after both files were moved to their names."""
+    session = clips.new_session(None, "import")
+    batch = [NewPiece(piece(folder, n), source="import", session=session) for n in (1, 2)]
+    true_fsync = ingest.fsync_folder
+
+    def failing(path: Path) -> None:
+        if path != folder.clips:
+            raise OSError(number, os.strerror(number))
+        true_fsync(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "fsync_folder", failing)
+        with pytest.raises(error):
+            clips.add_pieces(batch)
+    assert clips.count() == 0
+    assert files(folder) == set()
+
+    clip = clips.add_samples(sound(1), RATE, source="recording", session=session)
+    assert clips.path(clip).exists()
+
+
+def test_a_failed_commit_takes_its_files_back(
+    clips: Clips, folder: DataFolder, db: Database
+) -> None:
+    """SQLite itself runs out of room: its largest size is set to what it has now."""
+    session = clips.new_session(None, "import")
+    with db.write() as tx:
+        [pages] = tx.conn.execute("PRAGMA page_count").fetchone()
+        tx.conn.execute(f"PRAGMA max_page_count={pages}")
+
+    def fill() -> None:
+        for start in range(0, 1000, 50):
+            pieces = [piece(folder, number) for number in range(start, start + 50)]
+            more = {"text": "x" * 4000}
+            clips.add_pieces(
+                [NewPiece(p, source="import", session=session, extra=more) for p in pieces]
+            )
+
+    with pytest.raises(LowSpace):
+        fill()
+    rows = {row["sha256"] for row in db.rows("SELECT sha256 FROM clips")}
+    assert {name[3:67] for name in files(folder)} == rows
+
+
+def test_cut_makes_a_new_clip_of_the_same_session(clips: Clips) -> None:
+    session = clips.new_session(None, "recording")
+    stamp = clock.now()
+    parent = clips.add_samples(
+        sound(5, 2.0), RATE, source="recording", session=session, stamp=stamp, frame=100
+    )
+    cut = clips.cut(parent.id, 0.5, 1.25, "dog", "ann")
+
+    samples, _ = read_flac(clips.path(parent))
+    part, _ = read_flac(clips.path(cut))
+    assert (part == samples[4000:10000]).all()
+    assert (cut.session, cut.parent, cut.source, cut.label) == (session, parent.id, "cut", "dog")
+    assert (cut.start_s, cut.duration_s, cut.frame) == (0.5, 0.75, 4100)
+    assert cut.monotonic_ns - stamp.monotonic_ns == 500_000_000
+    assert cut.recorded_at == pytest.approx(stamp.wall + 0.5)
+
+    with pytest.raises(Conflict, match=f"clip {cut.id} already"):
+        clips.cut(parent.id, 0.5, 1.25, "cat", "ann")
+    assert clips.get(cut.id).label == "dog"
+    for start, end in (
+        (-1, 1),
+        (2.5, 3),
+        (1, 1),
+        (1.5, 1),
+        (1, 2.2),
+        (float("nan"), 1),
+        (0, float("nan")),
+    ):
+        with pytest.raises(InvalidInput, match="has no stretch"):
+            clips.cut(parent.id, start, end, None, "ann")
+
+
+def test_a_refused_cut_does_not_label_the_clip_that_it_met(clips: Clips, add: Add) -> None:
+    parent = add()
+    with pytest.raises(Conflict):
+        clips.cut(parent.id, 0, parent.duration_s, "dog", "ann")
+    assert clips.get(parent.id).label is None
+    assert clips.history(parent.id) == []
+
+
+def test_a_deleted_clip_loses_its_row_then_its_file_and_keeps_its_history(
+    clips: Clips, add: Add, folder: DataFolder, bus: EventBus
+) -> None:
+    clip = add("dog")
+    clips.delete(clip.id, "ann")
+    with pytest.raises(NotFound):
+        clips.get(clip.id)
+    assert files(folder) == set()
+    assert [(c.before, c.after, c.why) for c in clips.history(clip.id)] == [
+        (None, "dog", "recording"),
+        ("dog", None, "delete clip"),
+    ]
+    assert bus.since(0)[-1].data == {"action": "deleted", "clips": [clip.id]}
+    with pytest.raises(NotFound):
+        clips.delete(clip.id, "ann")
+    with pytest.raises(NotFound):
+        clips.history(clip.id + 1)
+
+
+def test_a_delete_that_is_undone_keeps_the_file(clips: Clips, add: Add, db: Database) -> None:
+    clip = add("dog")
+
+    def undone() -> None:
+        with db.write():
+            clips.delete(clip.id, "ann")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        undone()
+    assert clips.path(clips.get(clip.id)).exists()
+
+
+def test_the_same_sound_arriving_while_it_is_deleted_never_loses_its_file(
+    clips: Clips, folder: DataFolder
+) -> None:
+    session = clips.new_session(None, "import")
+    failures: list[Exception] = []
+    stop = threading.Event()
+
+    def deleting() -> None:
+        while not stop.is_set():
+            try:
+                for clip in clips.page(ClipFilter()).items:
+                    clips.delete(clip.id, "thread")
+            except Exception as error:
+                failures.append(error)
+                return
+
+    thread = threading.Thread(target=deleting)
+    thread.start()
+    for attempt in range(60):
+        file = folder.incoming / f"{attempt}.flac"
+        clips.add_piece(write_flac(sound(1), RATE, file), source="import", session=session)
+    stop.set()
+    thread.join()
+    assert failures == []
+    left = clips.page(ClipFilter()).items
+    assert all(clips.path(clip).exists() for clip in left)
+    assert len(files(folder)) == len(left)
+
+
+def test_the_sweep_removes_what_an_earlier_process_left_and_nothing_else(
+    clips: Clips, add: Add, folder: DataFolder
+) -> None:
+    clip = add()
+    now = time.time()
+    old, future, mine = (folder.incoming / name for name in ("old", "future", "mine"))
+    for file in (old, future, mine):
+        file.write_bytes(b"x")
+    os.utime(old, (now - 86400, now - 86400))
+    os.utime(future, (now + 86400, now + 86400))
+    orphan = folder.clip("ab" * 32)
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(b"x")
+    os.utime(orphan, (now - 86400, now - 86400))
+
+    assert clips.sweep() == 2
+    assert [file.name for file in folder.incoming.iterdir()] == ["mine"]
+    assert orphan.exists()
+    assert clips.path(clip).exists()
+
+
+def test_uploads_are_known_by_hash_and_length_of_piece(clips: Clips, add: Add) -> None:
+    first, second = add(), add()
+    sha256 = "0" * 64
+    assert clips.known_upload(sha256, 60) is None
+    clips.remember_upload(sha256, 60, [second.id, first.id])
+    assert clips.known_upload(sha256, 60) == [second.id, first.id]
+    assert clips.known_upload(sha256, 30) is None
+    with pytest.raises(InvalidInput):
+        clips.known_upload("../etc", 60)
+    # A clip that was deleted since must come again, and then the file is wanted.
+    clips.delete(first.id, "ann")
+    assert clips.known_upload(sha256, 60) is None
+
+
+def test_sessions_have_one_key_each(clips: Clips) -> None:
+    made = clips.new_session("garden", "recording", "usb-1")
+    assert clips.session_for("garden", "import") == made
+    assert clips.session_for(" garden ", "import") == made
+    assert clips.sessions.find("garden").microphone == "usb-1"
+    with pytest.raises(Conflict):
+        clips.new_session("garden", "recording")
+    assert clips.new_session(None, "trigger") != clips.new_session(None, "trigger")
+    for key in ("", " ", "a\nb", "x" * 201):
+        with pytest.raises(InvalidInput):
+            clips.session_for(key, "import")
+    with pytest.raises(NotFound):
+        clips.sessions.get(99)
