@@ -44,6 +44,7 @@ class EventBus:
     """
 
     def __init__(self, history: int = 500) -> None:
+        self.capacity = history
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._recent: deque[Event] = deque(maxlen=history)

@@ -1,0 +1,187 @@
+"""Who may come in, decided before anything else sees the request.
+
+1. Host: an allow-list on every listener, the socket too. A web page that points its own name at
+   127.0.0.1 (DNS rebinding) sends its own name here, and is refused.
+2. Origin: a write that a foreign web page started is refused.
+3. Token: on TCP every path but /healthz needs `Authorization: Bearer TOKEN`. The unix socket
+   needs none: the file's permissions are its lock.
+
+There are no cookies and no CORS, so a browser has nothing to send along by itself.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import time
+import unicodedata
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from appliance.api import problems
+from appliance.api.limits import drain
+from appliance.errors import InvalidInput
+
+log = logging.getLogger(__name__)
+
+ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "[::1]")
+OPEN_PATHS = ("/healthz",)
+SHORTEST_TOKEN = 16
+FAILURES_A_MINUTE = 30
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+_WILDCARDS = ("", "0.0.0.0", "::")
+
+
+def allowed_hosts(listen: str, further: Iterable[str]) -> frozenset[str]:
+    """The names that a Host header may carry; `listen` is the address of the TCP listener."""
+    names = {*ALWAYS_ALLOWED, *(name.lower().strip() for name in further)}
+    if listen not in _WILDCARDS:
+        names.add(f"[{listen}]" if ":" in listen else listen.lower())
+    return frozenset(names)
+
+
+class Access:
+    """ASGI middleware around the whole application; `trusted` on the unix socket."""
+
+    def __init__(
+        self, app: ASGIApp, *, token: str, hosts: frozenset[str], trusted: bool = False
+    ) -> None:
+        if not trusted and len(token.strip()) < SHORTEST_TOKEN:
+            raise InvalidInput(
+                "the token is empty or too short to protect anything",
+                "delete the file `token` in the data folder: the daemon then makes a new one",
+            )
+        self._app = app
+        self._token = token.strip().encode()
+        self._hosts = hosts
+        self._trusted = trusted
+        self._failures = Failures(FAILURES_A_MINUTE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        refusal = self._host(scope) or self._origin(scope) or self._bearer(scope)
+        if refusal is not None:
+            await drain(scope, receive)
+            headers = {"Connection": "close"}
+            if refusal["status"] == 401:
+                headers["WWW-Authenticate"] = 'Bearer realm="earmark"'
+            if refusal["status"] == 429:
+                headers["Retry-After"] = "60"
+            await problems.respond(refusal, headers)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["author"] = self._author(scope)
+        await self._app(scope, receive, send)
+
+    def _host(self, scope: Scope) -> dict[str, Any] | None:
+        given = _values(scope, b"host")
+        if len(given) != 1:
+            return problems.problem(
+                400,
+                "a request needs exactly one Host header",
+                "send Host: localhost",
+                name="host",
+                title="Host missing or doubled",
+            )
+        match = _HOST.fullmatch(given[0].decode("latin-1").lower())
+        if match is not None and match[1] in self._hosts:
+            return None
+        return problems.problem(
+            403,
+            f"this daemon does not answer to the name {given[0].decode('latin-1')[:80]!r}",
+            "use localhost or 127.0.0.1, or add the name to the setting http.allowed_hosts",
+            name="host",
+            title="Foreign Host",
+        )
+
+    def _origin(self, scope: Scope) -> dict[str, Any] | None:
+        if scope["method"] not in _WRITES:
+            return None
+        origins = _values(scope, b"origin")
+        cross = _values(scope, b"sec-fetch-site") not in ([], [b"same-origin"], [b"none"])
+        if not cross and all(self._own(origin) for origin in origins):
+            return None
+        return problems.problem(
+            403,
+            "a web page of another site may not change anything here",
+            "use the command line, or a client that sends no Origin header",
+            name="origin",
+            title="Foreign Origin",
+        )
+
+    def _own(self, origin: bytes) -> bool:
+        try:
+            parts = urlsplit(origin.decode("ascii"))
+            host = parts.hostname or ""
+        except ValueError:
+            return False
+        host = f"[{host}]" if ":" in host else host
+        return parts.scheme in ("http", "https") and host in self._hosts
+
+    def _bearer(self, scope: Scope) -> dict[str, Any] | None:
+        if self._trusted or scope["path"] in OPEN_PATHS:
+            return None
+        given = _values(scope, b"authorization")
+        scheme, _, secret = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+        # One comparison in constant time whatever came, an empty secret included.
+        same = hmac.compare_digest(secret.strip(), self._token)
+        if same and scheme.lower() == b"bearer":
+            return None
+        # A right token is never held up by another's failures; guessing 256 bits needs no more
+        # than this to be hopeless, but it should not fill the log or cost the daemon its time.
+        client = scope["client"][0] if scope.get("client") else "?"
+        if self._failures.too_many(client):
+            return problems.problem(
+                429,
+                "too many requests without the right token",
+                "wait a minute, then send the token of the data folder",
+            )
+        log.warning("refused %s from %s: no or wrong token", scope["path"][:200], client)
+        return problems.problem(
+            401,
+            "wrong token" if given else "this address needs a token",
+            "send `Authorization: Bearer TOKEN`; the token is in the file `token` of the data "
+            "folder, and the unix socket api.sock there needs none",
+        )
+
+    def _author(self, scope: Scope) -> str:
+        given = _values(scope, b"x-author")
+        name = unquote(given[0].decode("latin-1")) if given else ""
+        kept = (c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C")
+        return "".join(kept).strip()[:64] or ("local" if self._trusted else "api")
+
+
+class Failures:
+    """Failed attempts of each client in the last minute."""
+
+    def __init__(self, a_minute: int, clients: int = 1000) -> None:
+        self._limit = a_minute
+        self._clients = clients
+        self._times: dict[str, deque[float]] = {}
+
+    def too_many(self, client: str) -> bool:
+        """Count one more failure of `client`; whether it has had its share."""
+        present = time.monotonic()
+        times = self._times.pop(client, deque(maxlen=self._limit))
+        full = len(times) == self._limit and present - times[0] < 60.0
+        if not full:
+            times.append(present)
+        self._times[client] = times
+        if len(self._times) > self._clients:
+            del self._times[next(iter(self._times))]
+        return full
+
+
+def _values(scope: Scope, name: bytes) -> list[bytes]:
+    return [value for key, value in scope["headers"] if key == name]

@@ -1,0 +1,95 @@
+"""The application: routes, wrapped in limits, wrapped in access. One for each listener."""
+
+from __future__ import annotations
+
+import logging
+from weakref import WeakKeyDictionary
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from appliance import __version__
+from appliance.api import problems
+from appliance.api.access import Access, allowed_hosts
+from appliance.api.limits import Limits
+from appliance.api.openapi import describe
+from appliance.api.routes import ROUTERS, outside
+from appliance.api.services import Services
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v1"
+
+_DESCRIPTION = """Record, label, train and listen on one device.
+
+Over TCP every request needs `Authorization: Bearer TOKEN`; over the unix socket none does.
+Errors are RFC 9457 problems with `detail` (what is wrong) and `advice` (what to do).
+Lists are `{"items": [...], "next": cursor or null}`; times are seconds since 1970."""
+
+_built: WeakKeyDictionary[Services, FastAPI] = WeakKeyDictionary()
+
+
+def create_app(services: Services, *, trusted: bool = False) -> ASGIApp:
+    """The application of one listener: the TCP listener's, or the unix socket's if `trusted`.
+
+    Both share one set of routes. Raises InvalidInput when the TCP listener would have no token.
+    """
+    if services not in _built:
+        _built[services] = build(services)
+    http = services.settings.http
+    return Access(
+        Limits(_LastResort(_built[services]), upload_bytes=http.max_upload_mb * 1_000_000),
+        token=services.token,
+        hosts=allowed_hosts(http.host, http.allowed_hosts),
+        trusted=trusted,
+    )
+
+
+def build(services: Services | None) -> FastAPI:
+    """The routes alone, without access control; without services only to be described."""
+    app = FastAPI(
+        title="Earmark",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        # Their pages load scripts from the internet, and could not send the token.
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.services = services
+    problems.install(app)
+    app.include_router(outside.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    describe(app)
+    return app
+
+
+class _LastResort:
+    """What even the handlers let through is logged once and ends here.
+
+    Starlette answers an unexpected error with our handler and then raises it again for the
+    server's log, which would say it a second time.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            if not started:
+                response = await problems.unexpected(Request(scope), error)
+                await response(scope, receive, send)

@@ -1,0 +1,40 @@
+"""The box's condition, gathered once for the status page and for Prometheus."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from appliance import __version__, clock
+from appliance.api.services import Services
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def condition(services: Services) -> dict[str, Any]:
+    """What `GET /status` answers."""
+    disk = shutil.disk_usage(services.folder.root)
+    return {
+        "version": __version__,
+        "uptime_s": clock.seconds() - services.started,
+        "boot_id": clock.boot_id(),
+        "clock_synced": clock.clock_synced(),
+        "data_folder": services.folder.root,
+        "disk": {"free": disk.free, "total": disk.total},
+        "memory_mb": memory_mb(),
+        "microphones": services.microphones.all(),
+        "deployment": services.deployments.current(),
+        "job": services.queue.current(),
+        "queue_length": services.queue.waiting(),
+        "clips": services.clips.count(),
+        "labels": len(services.labels.all()),
+        "pid": os.getpid(),
+    }
+
+
+def memory_mb() -> float:
+    """Resident memory of this process in MB (10^6 bytes)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * _PAGE_BYTES / 1e6

@@ -1,0 +1,97 @@
+"""Figures in Prometheus' text format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from appliance.api.condition import condition
+from appliance.api.services import Services
+
+Sample = tuple[Mapping[str, str], float]
+
+
+def metrics(services: Services) -> str:
+    """All figures of the box. Counters of microphones begin anew with the daemon."""
+    now = condition(services)
+    microphones = now["microphones"]
+    deployment = now["deployment"]
+    job = now["job"]
+    families: list[tuple[str, str, str, Iterable[Sample]]] = [
+        ("info", "gauge", "the release that runs", [({"version": now["version"]}, 1)]),
+        ("uptime_seconds", "counter", "since the daemon started", [({}, now["uptime_s"])]),
+        ("memory_bytes", "gauge", "resident memory of the daemon", [({}, now["memory_mb"] * 1e6)]),
+        ("disk_free_bytes", "gauge", "room for clips", [({}, now["disk"]["free"])]),
+        ("disk_total_bytes", "gauge", "size of the disk", [({}, now["disk"]["total"])]),
+        ("clips", "gauge", "clips in the library", [({}, now["clips"])]),
+        (
+            "label_clips",
+            "gauge",
+            "clips of each label",
+            [({"label": row.name}, row.clips) for row in services.labels.all()],
+        ),
+        (
+            "microphone_running",
+            "gauge",
+            "1 while sound comes from it",
+            [(_named(m), float(m.status.state == "running")) for m in microphones if m.status],
+        ),
+        (
+            "microphone_frames_total",
+            "counter",
+            "frames captured",
+            [(_named(m), m.status.frames) for m in microphones if m.status],
+        ),
+        (
+            "microphone_lost_frames_total",
+            "counter",
+            "frames that the device or the system lost",
+            [(_named(m), m.status.lost_frames) for m in microphones if m.status],
+        ),
+        (
+            "microphone_restarts_total",
+            "counter",
+            "times that its capture was started again",
+            [(_named(m), m.status.restarts) for m in microphones if m.status],
+        ),
+        ("queue_length", "gauge", "jobs that wait", [({}, now["queue_length"])]),
+        (
+            "training_running",
+            "gauge",
+            "1 while a job holds the slot",
+            [({}, float(job is not None))],
+        ),
+        (
+            "deployment",
+            "gauge",
+            "the version that listens",
+            [] if deployment is None else [({"version": deployment.version}, 1)],
+        ),
+        (
+            "windows_missed_total",
+            "counter",
+            "windows that could not be listened to",
+            [
+                ({"microphone": name}, heard["missed"])
+                for name, heard in services.listener.hearing().items()
+            ],
+        ),
+    ]
+    lines = []
+    for name, kind, text, samples in families:
+        lines += [f"# HELP earmark_{name} {text}", f"# TYPE earmark_{name} {kind}"]
+        lines += [f"earmark_{name}{_labels(labels)} {value:g}" for labels, value in samples]
+    return "\n".join(lines) + "\n"
+
+
+def _named(microphone: object) -> dict[str, str]:
+    return {"microphone": str(getattr(microphone, "name", ""))}
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items()) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

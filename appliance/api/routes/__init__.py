@@ -1,0 +1,37 @@
+"""The routes, one file a subject."""
+
+from __future__ import annotations
+
+from appliance.api.routes import (
+    clip_files,
+    clips,
+    datasets,
+    deployments,
+    detections,
+    events,
+    jobs,
+    labels,
+    microphones,
+    predict,
+    recordings,
+    status,
+    uploads,
+    versions,
+)
+
+ROUTERS = (
+    status.router,
+    uploads.router,
+    clips.router,
+    clip_files.router,
+    labels.router,
+    microphones.router,
+    recordings.router,
+    datasets.router,
+    jobs.router,
+    versions.router,
+    deployments.router,
+    predict.router,
+    detections.router,
+    events.router,
+)

@@ -1,0 +1,41 @@
+"""What was heard, and what is heard now."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from appliance.api.answers import answer, page
+from appliance.api.schemas.base import Id, Page
+from appliance.api.schemas.models import DetectionQuery, Review
+from appliance.api.services import Author, ServicesDep
+from appliance.live.detections import Detection
+
+router = APIRouter(tags=["listening"])
+
+
+@router.get("/hearing")
+def hearing(services: ServicesDep) -> Response:
+    """What each microphone hears now: the five highest scores, below every threshold too."""
+    return answer(services.listener.hearing())
+
+
+@router.get("/detections", response_model=Page[Detection])
+def list_detections(query: Annotated[DetectionQuery, Query()], services: ServicesDep) -> Response:
+    """Detections, newest first."""
+    found = services.detections.page(**query.model_dump())
+    return page(found.items, found.next_cursor)
+
+
+@router.get("/detections/{id}", response_model=Detection)
+def get_detection(id: Id, services: ServicesDep) -> Response:
+    """One detection."""
+    return answer(services.detections.get(id))
+
+
+@router.put("/detections/{id}/review", response_model=Detection)
+def review_detection(id: Id, body: Review, services: ServicesDep, author: Author) -> Response:
+    """Say whether it was right, and what it really was."""
+    return answer(services.detections.review(id, body.review, label=body.label, author=author))

@@ -1,0 +1,81 @@
+"""The queue of trainings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import PlainTextResponse, Response
+
+from appliance.api.answers import answer, page
+from appliance.api.schemas.base import Cursor, Id, Limit, Page
+from appliance.api.schemas.models import JobQuery, NewJob
+from appliance.api.services import Author, ServicesDep
+from appliance.jobs.job import Job
+from appliance.jobs.specification import Specification
+
+router = APIRouter(prefix="/jobs", tags=["training"])
+
+
+@router.get("/specification", response_model=Specification)
+def job_specification(query: Annotated[JobQuery, Query()], services: ServicesDep) -> Response:
+    """What a training would be, before it is submitted: readiness with every reason, limit,
+    planned length, position in the queue and expected start."""
+    return answer(
+        services.queue.specification(
+            query.max_minutes,
+            query.flavor,
+            dataset_version=query.dataset_version,
+            from_version=query.from_version,
+        )
+    )
+
+
+@router.get("", response_model=Page[Job])
+def list_jobs(services: ServicesDep, limit: Limit = 100, cursor: Cursor = None) -> Response:
+    """Jobs, newest first."""
+    found = services.queue.all(limit, cursor)
+    return page(found.items, found.next_cursor)
+
+
+@router.post("", status_code=201, response_model=Job)
+def submit_job(body: NewJob, services: ServicesDep, author: Author) -> Response:
+    """Publish a dataset version and queue its training, both or neither."""
+    job = services.queue.submit(
+        max_minutes=body.max_minutes,
+        flavor=body.flavor,
+        dataset_version=body.dataset_version,
+        from_version=body.from_version,
+        idempotency_key=body.idempotency_key,
+        author=author,
+    )
+    return answer(job, 201)
+
+
+@router.get("/{id}", response_model=Job)
+def get_job(id: Id, services: ServicesDep) -> Response:
+    """One job, with its progress and time left."""
+    return answer(services.queue.get(id))
+
+
+@router.post("/{id}/cancel", response_model=Job)
+def cancel_job(id: Id, services: ServicesDep, author: Author) -> Response:
+    """Cancel a job that waits or trains. The best model so far is kept. A job that has ended
+    stays as it is."""
+    return answer(services.queue.cancel(id, author))
+
+
+@router.get("/{id}/progress")
+def job_progress(id: Id, services: ServicesDep) -> Response:
+    """What the training has said so far, point by point: step, loss, accuracy, ..."""
+    return page(services.queue.progress(id))
+
+
+@router.get(
+    "/{id}/log",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {}}, "description": "text"}},
+)
+def job_log(id: Id, services: ServicesDep) -> Response:
+    """What the training child wrote, as text; the last of it when it is long."""
+    return PlainTextResponse(services.queue.log(id))

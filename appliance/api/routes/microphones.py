@@ -1,0 +1,62 @@
+"""Microphones: which there are, which are set up, and how they do."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from appliance.api.answers import answer, page
+from appliance.api.schemas.base import Page
+from appliance.api.schemas.microphones import MicrophoneChange, NewMicrophone, TriggerBody
+from appliance.api.services import ServicesDep
+from appliance.audio.devices import Device
+from appliance.recording.microphones import MicrophoneView
+
+router = APIRouter(prefix="/microphones", tags=["microphones"])
+
+# A microphone's id holds slashes when it is a replay; `{id:path}` takes them, encoded or not.
+# The longer paths come first, or it would take those too.
+
+
+@router.get("", response_model=Page[MicrophoneView])
+def list_microphones(services: ServicesDep) -> Response:
+    """The microphones that are set up, with what they do now."""
+    return page(services.microphones.all())
+
+
+@router.post("", status_code=201, response_model=MicrophoneView)
+def add_microphone(body: NewMicrophone, services: ServicesDep) -> Response:
+    """Set up a microphone. One that is not there now is waited for."""
+    return answer(services.microphones.add(**body.model_dump()), 201)
+
+
+@router.get("/available", response_model=Page[Device])
+def available_microphones(services: ServicesDep) -> Response:
+    """The devices that the system knows, set up or not, busy ones too."""
+    return page(services.microphones.available())
+
+
+@router.put("/{id:path}/trigger", response_model=MicrophoneView)
+def set_trigger(id: str, body: TriggerBody | None, services: ServicesDep) -> Response:
+    """Let it record by itself what rises above the background; null switches that off."""
+    settings = None if body is None else body.model_dump(exclude_none=True)
+    return answer(services.microphones.set_trigger(id, settings))
+
+
+@router.get("/{id:path}", response_model=MicrophoneView)
+def get_microphone(id: str, services: ServicesDep) -> Response:
+    """One microphone, by id or name."""
+    return answer(services.microphones.get(id))
+
+
+@router.patch("/{id:path}", response_model=MicrophoneView)
+def change_microphone(id: str, body: MicrophoneChange, services: ServicesDep) -> Response:
+    """Change name, gain, channel, or whether it is opened and listened to. At work at once."""
+    return answer(services.microphones.update(id, body.model_dump(exclude_unset=True)))
+
+
+@router.delete("/{id:path}", status_code=204)
+def remove_microphone(id: str, services: ServicesDep) -> Response:
+    """Forget a microphone and its schedules. Its clips and detections stay."""
+    services.microphones.remove(id)
+    return Response(status_code=204)

@@ -1,0 +1,85 @@
+"""How the box is, and how it is set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from appliance.api.answers import answer, page
+from appliance.api.condition import condition
+from appliance.api.schemas.base import Page
+from appliance.api.services import ServicesDep
+from appliance.jobs.job import Job
+from appliance.models.deploy import Deployment
+from appliance.recording.microphones import MicrophoneView
+from appliance.settings import describe
+
+router = APIRouter(tags=["status"])
+
+
+class Disk(BaseModel):
+    """Bytes of the disk that holds the data folder."""
+
+    free: int
+    total: int
+
+
+class Status(BaseModel):
+    """The box in one look; `job` is the one that holds the slot."""
+
+    version: str
+    uptime_s: float
+    boot_id: str
+    clock_synced: bool
+    data_folder: str
+    disk: Disk
+    memory_mb: float
+    microphones: list[MicrophoneView]
+    deployment: Deployment | None
+    job: Job | None
+    queue_length: int
+    clips: int
+    labels: int
+    pid: int
+
+
+class SettingRow(BaseModel):
+    """One setting: what it is now and what it does."""
+
+    name: str
+    value: Any
+    default: Any
+    help: str
+    low: float | None
+    high: float | None
+    environment: str
+
+
+@router.get("/status", response_model=Status)
+def get_status(services: ServicesDep) -> Response:
+    """The box in one look."""
+    return answer(condition(services))
+
+
+@router.get("/settings", response_model=Page[SettingRow])
+def get_settings(services: ServicesDep) -> Response:
+    """Every setting with its value, default and help. They are changed in earmark.toml."""
+    rows = []
+    for row in describe():
+        section, key = row.name.split(".")
+        value = getattr(getattr(services.settings, section), key)
+        rows.append(
+            {
+                "name": row.name,
+                "value": value,
+                "default": row.default,
+                "help": row.help,
+                "low": row.low,
+                "high": row.high,
+                "environment": row.environment,
+            }
+        )
+    return page(rows)

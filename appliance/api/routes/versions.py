@@ -1,0 +1,123 @@
+"""Trained versions: their figures, pictures, origin; out of the box and into it as one file."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, Response
+
+from appliance.api.answers import answer, page
+from appliance.api.openapi import multipart
+from appliance.api.schemas.base import Page
+from appliance.api.schemas.models import Note
+from appliance.api.services import Author, ServicesDep
+from appliance.api.uploads import received
+from appliance.errors import InvalidInput
+from appliance.models import pictures
+from appliance.models.archive import export_version, import_version
+from appliance.models.version import Version
+
+router = APIRouter(prefix="/versions", tags=["versions"])
+
+_PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "PNG"}}
+
+
+@router.get("", response_model=Page[Version])
+def list_versions(services: ServicesDep) -> Response:
+    """Every version, newest first."""
+    return page(services.versions.all())
+
+
+@router.post(
+    "/import", status_code=201, response_model=Version, openapi_extra=multipart({}, several=False)
+)
+async def import_a_version(request: Request, services: ServicesDep, author: Author) -> Response:
+    """A version that another box exported. It gets the next number here."""
+    cap = services.settings.http.max_upload_mb * 1_000_000
+    async with received(request, services.folder, cap) as form:
+        if len(form.files) != 1:
+            raise InvalidInput("give exactly one file", "export one with `earmark version export`")
+        version = await run_in_threadpool(import_version, services.versions, form.files[0].path)
+    return answer(version, 201)
+
+
+@router.get("/{name}", response_model=Version)
+def get_version(name: str, services: ServicesDep) -> Response:
+    """One version."""
+    return answer(services.versions.get(name))
+
+
+@router.patch("/{name}", response_model=Version)
+def note_version(name: str, body: Note, services: ServicesDep) -> Response:
+    """Replace its note."""
+    return answer(services.versions.note(name, body.note))
+
+
+@router.delete("/{name}", status_code=204)
+def delete_version(name: str, services: ServicesDep) -> Response:
+    """Remove its weights; its figures and its place in histories stay. Not while it is in use."""
+    services.versions.delete(name)
+    return Response(status_code=204)
+
+
+@router.get("/{name}/card")
+def version_card(name: str, services: ServicesDep) -> Response:
+    """Classes, window, architecture and every training parameter."""
+    return answer(services.versions.card(name))
+
+
+@router.get("/{name}/evaluation")
+def version_evaluation(name: str, services: ServicesDep) -> Response:
+    """Accuracy; precision, recall and F1 by class; confusion matrix; predictions; curves."""
+    return answer(services.versions.evaluation(name))
+
+
+@router.get("/{name}/lineage")
+def version_lineage(name: str, services: ServicesDep) -> Response:
+    """Where it comes from, down to clips and microphones."""
+    return answer(services.versions.lineage(name))
+
+
+@router.get("/{name}/confusion.png", response_class=Response, responses=_PNG)
+def version_confusion(name: str, services: ServicesDep) -> Response:
+    """The confusion matrix as a picture; rows are labels, columns what was predicted."""
+    evaluation = services.versions.evaluation(name)
+    return Response(pictures.confusion_png(evaluation), media_type="image/png")
+
+
+@router.get("/{name}/curves.png", response_class=Response, responses=_PNG)
+def version_curves(name: str, services: ServicesDep) -> Response:
+    """Loss and accuracy over the training as a picture."""
+    evaluation = services.versions.evaluation(name)
+    return Response(pictures.curves_png(evaluation), media_type="image/png")
+
+
+@router.get(
+    "/{name}/export",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/zip": {}}, "description": "one file"}},
+)
+def export_a_version(name: str, services: ServicesDep) -> Response:
+    """The version as one file, for another box."""
+    version = services.versions.get(name)
+    file = services.folder.incoming / f"export-{secrets.token_hex(8)}.zip"
+    try:
+        export_version(services.versions, version.name, file)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    return FileResponse(
+        file,
+        media_type="application/zip",
+        filename=f"earmark-{version.name}.zip",
+        background=BackgroundTask(_remove, file),
+    )
+
+
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)

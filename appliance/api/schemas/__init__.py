@@ -1,0 +1,1 @@
+"""What bodies look like, with examples; the OpenAPI document is made of them."""

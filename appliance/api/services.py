@@ -1,0 +1,92 @@
+"""What the routes stand on: the daemon's own objects, in one plain record."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import anyio
+from fastapi import Depends, Request
+
+from appliance import clock
+from appliance.api.streams import Streams
+
+if TYPE_CHECKING:
+    from appliance.audio.decode import Decoder
+    from appliance.events import EventBus
+    from appliance.jobs.queue import Queue
+    from appliance.jobs.runner import Runner
+    from appliance.library.clips import Clips
+    from appliance.library.datasets import Datasets
+    from appliance.library.labels import Labels
+    from appliance.library.schedules import ScheduleRecords
+    from appliance.live.detections import Detections
+    from appliance.live.listener import Listener
+    from appliance.models.deploy import Deployments
+    from appliance.models.thresholds import Thresholds
+    from appliance.models.versions import Versions
+    from appliance.paths import DataFolder
+    from appliance.recording.background import Background
+    from appliance.recording.microphones import Microphones
+    from appliance.recording.recorder import Recorder
+    from appliance.recording.triggered import Triggers
+    from appliance.settings import Settings
+    from appliance.store.database import Database
+
+
+# Compared by identity, so that the one application of a daemon can be kept beside it.
+@dataclass(eq=False)
+class Services:
+    """Built once by the daemon, which calls `close()` before it stops its servers: they would
+    wait for event streams that never end by themselves. `token` opens the TCP listener."""
+
+    settings: Settings
+    folder: DataFolder
+    db: Database
+    bus: EventBus
+    decoder: Decoder
+    clips: Clips
+    labels: Labels
+    datasets: Datasets
+    microphones: Microphones
+    recorder: Recorder
+    triggers: Triggers
+    schedules: ScheduleRecords
+    background: Background
+    queue: Queue
+    runner: Runner
+    versions: Versions
+    deployments: Deployments
+    thresholds: Thresholds
+    detections: Detections
+    listener: Listener
+    token: str
+    streams: Streams = field(default_factory=Streams)
+    started: float = field(default_factory=clock.seconds)
+
+    def __post_init__(self) -> None:
+        # As many threads as there are decoding children: the files of all requests take turns.
+        self.decoding = ThreadPoolExecutor(self.settings.audio.decode_workers, "decoding")
+        # Requests that wait for their files must not take every thread from the others.
+        self.finishing = anyio.CapacityLimiter(4)
+
+    def close(self) -> None:
+        """End the event streams, and take no more files to decode."""
+        self.streams.close()
+        self.decoding.shutdown(wait=False, cancel_futures=True)
+
+
+async def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+async def author_of(request: Request) -> str:
+    """Who does this, for the histories: the X-Author header, else how they came in."""
+    author: str = request.state.author
+    return author
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+Author = Annotated[str, Depends(author_of)]

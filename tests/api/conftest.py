@@ -1,0 +1,204 @@
+"""A real server on loopback, over real services on a folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+import uvicorn
+
+from appliance.api.app import create_app
+from appliance.api.server import server_config
+from appliance.api.services import Services
+from appliance.audio.decode import Decoder
+from appliance.client import Client
+from appliance.events import EventBus
+from appliance.jobs.queue import Queue
+from appliance.jobs.runner import Runner
+from appliance.library.clips import Clips
+from appliance.library.datasets import Datasets
+from appliance.library.labels import Labels
+from appliance.library.microphones import MicrophoneRecords
+from appliance.library.schedules import ScheduleRecords
+from appliance.live.detections import Detections
+from appliance.live.listener import Listener
+from appliance.models.deploy import Deployments
+from appliance.models.thresholds import Thresholds
+from appliance.models.versions import Versions
+from appliance.paths import DataFolder
+from appliance.recording.background import Background
+from appliance.recording.microphones import Microphones
+from appliance.recording.recorder import Recorder
+from appliance.recording.triggered import Triggers
+from appliance.settings import HttpSettings, Settings
+from appliance.store.database import Database
+
+TOKEN = "a-token-that-only-the-tests-know-0123456789"
+CAP_MB = 20
+RATE = 16_000
+
+
+def build_services(root: Path) -> Services:
+    """As the daemon does it, but nothing listens, trains or records until a test starts it."""
+    settings = Settings(http=HttpSettings(port=0, max_upload_mb=CAP_MB))
+    folder = DataFolder(root)
+    folder.create()
+    db = Database(folder.database)
+    bus = EventBus()
+    clips = Clips(db, folder, bus)
+    datasets = Datasets(db, folder)
+    versions = Versions(db, folder, bus)
+    deployments = Deployments(db, folder, versions, bus)
+    thresholds = Thresholds(db, settings)
+    microphones = Microphones(MicrophoneRecords(db), bus, settings)
+    recorder = Recorder(microphones, clips, bus)
+    detections = Detections(db, clips, bus)
+    queue = Queue(db, folder, datasets, versions, bus, settings)
+    return Services(
+        settings=settings,
+        folder=folder,
+        db=db,
+        bus=bus,
+        decoder=Decoder(2),
+        clips=clips,
+        labels=Labels(db, bus),
+        datasets=datasets,
+        microphones=microphones,
+        recorder=recorder,
+        triggers=Triggers(microphones, clips, bus, settings),
+        schedules=ScheduleRecords(db),
+        background=Background(microphones, clips, bus),
+        queue=queue,
+        runner=Runner(queue, folder, settings),
+        versions=versions,
+        deployments=deployments,
+        thresholds=thresholds,
+        detections=detections,
+        listener=Listener(microphones, deployments, detections, thresholds, settings, bus),
+        token=TOKEN,
+    )
+
+
+@dataclass
+class Server:
+    """Both listeners of one set of services, in a thread."""
+
+    services: Services
+    port: int
+    socket_path: Path
+    clients: list[httpx.Client | Client] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def anonymous(self) -> httpx.Client:
+        """Over TCP, without a token."""
+        return self._kept(httpx.Client(base_url=self.url, timeout=30, trust_env=False))
+
+    def http(self) -> httpx.Client:
+        """Over TCP, with the token; paths below /api/v1."""
+        return self._kept(
+            httpx.Client(
+                base_url=self.url + "/api/v1",
+                headers={"Authorization": f"Bearer {TOKEN}"},
+                timeout=30,
+                trust_env=False,
+            )
+        )
+
+    def local(self) -> httpx.Client:
+        """Over the unix socket."""
+        transport = httpx.HTTPTransport(uds=str(self.socket_path))
+        return self._kept(
+            httpx.Client(base_url="http://localhost/api/v1", transport=transport, timeout=30)
+        )
+
+    def client(self) -> Client:
+        """The product's own client."""
+        client = Client(url=self.url, token=TOKEN, author="tester")
+        self.clients.append(client)
+        return client
+
+    def _kept(self, client: httpx.Client) -> httpx.Client:
+        self.clients.append(client)
+        return client
+
+
+def serve(services: Services, root: Path) -> Iterator[Server]:
+    tcp = socket.create_server(("127.0.0.1", 0))
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path = root / "api.sock"
+    local.bind(str(path))
+    servers = [
+        uvicorn.Server(server_config(create_app(services))),
+        uvicorn.Server(server_config(create_app(services, trusted=True))),
+    ]
+
+    async def run() -> None:
+        await asyncio.gather(
+            *(one.serve(sockets=[sock]) for one, sock in zip(servers, (tcp, local), strict=True))
+        )
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    server = Server(services, tcp.getsockname()[1], path)
+    try:
+        yield server
+    finally:
+        for client in server.clients:
+            client.close()
+        services.close()
+        for one in servers:
+            one.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive(), "the servers do not stop"
+        services.microphones.stop()
+        services.decoder.close()
+        services.db.close()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for every test that does not mind what others have stored."""
+    root = tmp_path_factory.mktemp("api")
+    yield from serve(build_services(root / "data"), root)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of one's own, on an empty folder."""
+    yield from serve(build_services(tmp_path / "data"), tmp_path)
+
+
+Sound = Callable[..., Path]
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Sound:
+    """`sound("a.wav", seconds=1)` writes a file that no other call writes again."""
+    made = iter(range(1_000_000))
+    # Other tests of a shared server must not have stored the same sound.
+    seed = abs(hash(str(tmp_path))) % 2**32
+
+    def write(name: str = "", seconds: float = 0.25, rate: int = RATE) -> Path:
+        number = next(made)
+        noise = np.random.default_rng([seed, number]).normal(scale=0.1, size=round(seconds * rate))
+        path = tmp_path / (name or f"sound-{number}.wav")
+        soundfile.write(path, noise.astype(np.float32), rate)
+        return path
+
+    return write
+
+
+def incoming(services: Services) -> list[str]:
+    """What lies in the folder of half-done things: nothing, when all is well."""
+    return sorted(path.name for path in services.folder.incoming.iterdir())
