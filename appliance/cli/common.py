@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -34,7 +35,14 @@ class State:
         return Client.find(self.url, self.token, self.data)
 
 
-pass_state = click.make_pass_decorator(State, ensure=True)
+def pass_state(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives the function the `State` of this call as its first argument."""
+
+    @functools.wraps(function)
+    def with_state(*args: Any, **kwargs: Any) -> Any:
+        return function(click.get_current_context().ensure_object(State), *args, **kwargs)
+
+    return with_state
 
 
 def emit(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -124,7 +125,7 @@ _listen = click.option(
 @pass_state
 def add(state: State, source: str, **options: Any) -> None:
     """Add a microphone: SOURCE is an id from `earmark devices`, `default`, or replay:PATH."""
-    body = {"source": source, **_given(options)}
+    body = {"source": _absolute(source), **_given(options)}
     with state.client() as client:
         added = client.post("/microphones", body)
     if state.json:
@@ -181,6 +182,16 @@ def remove(state: State, name: str, yes: bool) -> None:
         emit({"removed": found["id"]})
     else:
         say(f"{safe(found['name'])} is removed.")
+
+
+def _absolute(source: str) -> str:
+    """`replay:sounds` as the daemon can find it, whose working folder is another one."""
+    kind, colon, rest = source.partition(":")
+    if kind != "replay" or not colon:
+        return source
+    path, mark, query = rest.partition("?")
+    here = Path(path).expanduser()
+    return f"replay:{here.absolute() if here.exists() else path}{mark}{query}"
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,15 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from appliance.cli.common import State
 from appliance.cli.durations import MOMENT
+
+if TYPE_CHECKING:
+    from appliance.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,11 +78,27 @@ def fetch(
 ) -> dict[str, Any]:
     """One page as the API gives it, or every item with `next` None."""
     with state.client() as client:
+        filters = resolved(client, filters)
         if everything:
             items = list(client.pages(path, limit=500, cursor=cursor, **filters))
             return {"items": items, "next": None}
         page: dict[str, Any] = client.get(path, limit=limit, cursor=cursor, **filters)
         return page
+
+
+def resolved(client: Client, filters: dict[str, Any]) -> dict[str, Any]:
+    """`filters` with the microphone's name as its id. One that was removed is known by its id."""
+    from appliance.client import ClientError, quoted
+
+    if "microphone" not in filters:
+        return filters
+    try:
+        found = client.get(f"/microphones/{quoted(filters['microphone'])}")
+    except ClientError as error:
+        if error.status != 404:
+            raise
+        return filters
+    return {**filters, "microphone": found["id"]}
 
 
 def parse_ids(words: Iterable[str]) -> list[int]:

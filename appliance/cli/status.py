@@ -1,0 +1,136 @@
+"""`earmark status` and `earmark events`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from appliance.cli.common import State, command, emit, emit_line, pass_state
+from appliance.cli.durations import DURATION
+from appliance.cli.output import count, decibel, moment, note, pairs, percent, safe, say
+from appliance.units import human_duration, human_size
+
+
+@command("status", short_help="What the box is doing now.")
+@pass_state
+def status(state: State) -> None:
+    """Show what the box is doing: microphones, the deployment, the training, room on the disk."""
+    with state.client() as client:
+        seen = client.get("/status")
+        readiness = client.get("/readiness")
+    if state.json:
+        emit({**seen, "readiness": readiness})
+        return
+    disk = seen["disk"]
+    ready = "ready to train" if readiness["ready"] else "not ready: " + readiness["reasons"][0]
+    more = len(readiness["reasons"]) - 1
+    pairs(
+        [
+            ("earmark", f"{seen['version']}, up {human_duration(seen['uptime_s'])}"),
+            ("data", seen["data_folder"]),
+            ("disk", f"{human_size(disk['free'])} free of {human_size(disk['total'])}"),
+            ("memory", f"{seen['memory_mb']:.0f} MB"),
+            ("clips", f"{seen['clips']} with {count(seen['labels'], 'label')}"),
+            ("training", ready + (f", and {count(more, 'more reason')}" if more > 0 else "")),
+            ("job", _job(seen["job"], seen["queue_length"])),
+            ("listening", _deployment(seen["deployment"])),
+        ]
+    )
+    for microphone in seen["microphones"]:
+        say(f"microphone {safe(microphone['name'])}: {_microphone(microphone)}")
+    if not seen["microphones"]:
+        say("No microphone is set up: earmark devices")
+
+
+def _job(job: dict[str, Any] | None, waiting: int) -> str:
+    queue = f"{count(waiting, 'job')} waiting" if waiting else ""
+    if job is None:
+        return queue or "none"
+    progress = job["progress"] or {}
+    parts = [f"{job['id']} {job['state']}"]
+    if progress:
+        parts.append(f"{100 * progress['fraction']:.0f} %")
+        if progress.get("eta_s"):
+            parts.append(f"{human_duration(progress['eta_s'])} left")
+    return ", ".join([*parts, *([queue] if queue else [])])
+
+
+def _deployment(deployment: dict[str, Any] | None) -> str:
+    if deployment is None:
+        return "nothing is deployed"
+    text = f"{deployment['version']} ({deployment['precision']}, {deployment['engine']})"
+    if deployment.get("problem"):
+        return f"{text}, does not run: {deployment['problem']}"
+    return f"{text} since {moment(deployment['created_at'])}"
+
+
+def _microphone(microphone: dict[str, Any]) -> str:
+    seen = microphone.get("status") or {}
+    parts = [seen.get("state") or "stopped"]
+    if seen.get("state") == "running":
+        parts.append(decibel(seen.get("level_dbfs")))
+        if seen.get("lost_frames"):
+            parts.append(f"{seen['lost_frames']} frames lost")
+    elif seen.get("detail"):
+        parts.append(safe(seen["detail"]))
+        if seen.get("advice"):
+            parts.append(safe(seen["advice"]))
+    if microphone["trigger"]:
+        parts.append("records by itself")
+    return ", ".join(part for part in parts if part)
+
+
+@command("events", short_help="Follow what happens in the box.")
+@click.option("--topic", "topics", multiple=True, metavar="TOPIC", help="Only these; repeatable.")
+@click.option("--count", "limit", type=click.IntRange(1), help="End after so many.")
+@click.option("--seconds", type=DURATION, help="End after so long.")
+@pass_state
+def events(state: State, topics: tuple[str, ...], limit: int | None, seconds: float | None) -> None:
+    """Follow what happens: jobs, clips, recordings, microphones, deployments, detections, labels.
+
+    With --json each event is one line: {"topic": ..., "data": ...}. Ctrl-C ends it.
+    """
+    from appliance.cli.following import followed
+
+    seen = 0
+    wanted = [topic for given in topics for topic in given.split(",") if topic]
+    try:
+        for event in followed(state, wanted, seconds):
+            if event is None:
+                continue
+            topic, data = event
+            if state.json:
+                emit_line({"topic": topic, "data": data})
+            elif topic != "hearing" or "hearing" in wanted:
+                say(f"{time.strftime('%H:%M:%S')}  {topic:<10}  {describe(topic, data)}")
+            seen += 1
+            if limit is not None and seen >= limit:
+                return
+    except KeyboardInterrupt:
+        note("")
+
+
+def describe(topic: str, data: dict[str, Any]) -> str:
+    """An event in one line."""
+    if topic == "job":
+        job = data.get("job", data)
+        parts = [f"job {job.get('id')}", str(job.get("state", "")), str(job.get("reason") or "")]
+        progress = job.get("progress") or {}
+        if progress.get("fraction") is not None and job.get("state") == "running":
+            parts.append(percent(progress["fraction"]))
+        return safe(" ".join(part for part in parts if part))
+    if topic == "detection":
+        found = data.get("detection", data)
+        return safe(
+            f"{data.get('what', '')} {found.get('label')} {percent(found.get('score'))} "
+            f"at {found.get('microphone')}".strip()
+        )
+    if topic == "microphone":
+        found = data.get("microphone", data)
+        found = found if isinstance(found, dict) else {"name": found}
+        state_now = (found.get("status") or {}).get("state", "")
+        return safe(f"{found.get('name')} {data.get('what', '')} {state_now}".strip())
+    flat = {k: v for k, v in data.items() if isinstance(v, (str, int, float)) and v != ""}
+    return safe(", ".join(f"{key} {value}" for key, value in flat.items()) or str(data))
