@@ -145,6 +145,19 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     return _build(given)
 
 
+def changed(settings: Settings, section: str, values: Mapping[str, Any], origin: str) -> Any:
+    """The group `section` of `settings` with `values` over it, checked as if they stood in the
+    file: what a microphone's own settings are. Raises InvalidInput."""
+    rows = {row.name: row for row in describe()}
+    group = getattr(settings, section)
+    for key, value in values.items():
+        name = f"{section}.{key}"
+        if name not in rows:
+            _unknown(name, origin)
+        group = replace(group, **{key: _checked(rows[name], value, origin)})
+    return group
+
+
 def _build(given: Mapping[str, tuple[Any, str]]) -> Settings:
     rows = {row.name: row for row in describe()}
     settings = Settings()

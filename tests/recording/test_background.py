@@ -1,0 +1,150 @@
+"""Background is gathered over a time, and never while something sounds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from appliance.audio.source import Chunk
+from appliance.errors import InvalidInput, MicrophoneError, NotFound
+from appliance.events import EventBus
+from appliance.library.clips import Clips
+from appliance.recording.background import Background
+from appliance.recording.gathering import Gathering, plan_starts
+from appliance.recording.microphones import Microphones
+from tests.recording.conftest import RATE, until
+
+LOUD = ((5.0, 6.0), (9.5, 10.5), (14.0, 18.0))
+
+
+def quiet_with_sounds(seconds: float) -> np.ndarray:
+    """Quiet noise with a loud tone at the times of LOUD."""
+    rng = np.random.default_rng(5)
+    samples = 0.001 * rng.standard_normal(round(seconds * RATE))
+    for start, end in LOUD:
+        times = np.arange(round(start * RATE), min(round(end * RATE), len(samples)))
+        samples[times] += 0.3 * np.sin(2 * np.pi * 700 * times / RATE)
+    return samples.astype(np.float32)
+
+
+def chunks(samples: np.ndarray) -> list[Chunk]:
+    size = RATE // 10
+    return [
+        Chunk("m", 1, RATE, samples[at : at + size], at, at * 1_000_000_000 // RATE)
+        for at in range(0, len(samples), size)
+    ]
+
+
+def overlaps_a_sound(start: float, end: float) -> bool:
+    return any(start < loud_end and loud_start < end for loud_start, loud_end in LOUD)
+
+
+def test_samples_are_spread_over_the_time_and_do_not_overlap() -> None:
+    starts = plan_starts(20, 600.0, 5.0, random.Random(1))
+    assert len(starts) == 20
+    for number, start in enumerate(starts):
+        assert number * 30.0 <= start <= (number + 1) * 30.0 - 5.0
+    tight = plan_starts(4, 0.0, 2.0, random.Random(1))
+    assert tight == [0.0, 2.0, 4.0, 6.0]
+
+
+def test_loud_moments_are_skipped_and_tried_again() -> None:
+    gathering = Gathering([0.0, 4.0, 8.5, 13.0], 2.0)
+    parts = [part for c in chunks(quiet_with_sounds(40)) for part in gathering.push(c)]
+    assert gathering.done
+    assert len(parts) == gathering.gathered == 4
+    assert gathering.skipped >= 2
+    for part in parts:
+        assert len(part.samples) == 2 * RATE
+        start = part.frame / RATE
+        assert not overlaps_a_sound(start, start + 2.0), f"a sound in {start:.1f} s"
+    assert gathering.next_in_s is None
+
+
+def test_a_gap_in_the_stream_drops_the_sample() -> None:
+    given = chunks(quiet_with_sounds(5))
+    del given[15]
+    gathering = Gathering([1.2], 2.0)
+    parts = [part for chunk in given for part in gathering.push(chunk)]
+    assert gathering.skipped == 1
+    for part in parts:
+        assert part.frame >= 16 * RATE // 10
+        assert part.lost_frames == 0
+
+
+@pytest.fixture
+def background(microphones: Microphones, clips: Clips, bus: EventBus) -> Iterator[Background]:
+    service = Background(microphones, clips, bus)
+    service.start()
+    yield service
+    service.stop()
+
+
+def test_it_gathers_labelled_clips_and_shows_its_progress(
+    microphones: Microphones, background: Background, clips: Clips, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "room.wav", quiet_with_sounds(60), RATE)
+    microphones.add(f"replay:{tmp_path / 'room.wav'}?speed=20", "room")
+    until(lambda: microphones.get("room").status.frames, "the microphone to run")
+    begun = background.begin("room", 5, 25.0, 2.0, "background", "ann")
+    assert (begun.state, begun.gathered) == ("gathering", 0)
+    until(lambda: background.get(begun.id).state == "done", "the background")
+    done = background.get(begun.id)
+    assert (done.gathered, done.next_in_s) == (5, None)
+    for clip in map(clips.get, done.clips):
+        assert (clip.label, clip.source, clip.duration_s) == ("background", "background", 2.0)
+        assert clip.frame is not None
+        start = clip.frame / RATE
+        assert not overlaps_a_sound(start, start + 2.0)
+        assert clip.rms_dbfs < -55
+    assert [task.id for task in background.all()] == [begun.id]
+
+
+def test_cancelling_keeps_what_was_gathered_and_says_so(
+    microphones: Microphones, background: Background, clips: Clips, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "room.wav", quiet_with_sounds(60), RATE)
+    microphones.add(f"replay:{tmp_path / 'room.wav'}?speed=10&loop=1", "room")
+    begun = background.begin("room", 100, 3600.0, 0.5)
+    first = background.begin("room", 1, 0.0, 0.5)
+    until(lambda: background.get(first.id).state == "done", "the first sample")
+    cancelled = background.cancel(begun.id)
+    assert cancelled.state == "cancelled"
+    assert background.cancel(begun.id).state == "cancelled"
+    assert clips.get(background.get(first.id).clips[0]).label is None
+    assert [task.id for task in background.all()] == [first.id, begun.id]
+
+
+def test_it_ends_when_its_microphone_goes_for_good(
+    microphones: Microphones, background: Background, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "room.wav", quiet_with_sounds(30), RATE)
+    microphones.add(f"replay:{tmp_path / 'room.wav'}", "room")
+    begun = background.begin("room", 10, 600.0)
+    microphones.update("room", {"enabled": False})
+    ended = background.get(begun.id)
+    assert (ended.state, ended.detail) == (
+        "incomplete",
+        "its microphone was disabled or removed",
+    )
+    with pytest.raises(MicrophoneError, match="disabled"):
+        background.begin("room", 1, 0.0)
+
+
+def test_what_means_nothing_is_refused(
+    microphones: Microphones, background: Background, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "room.wav", quiet_with_sounds(20), RATE)
+    microphones.add(f"replay:{tmp_path / 'room.wav'}", "room")
+    for samples, over_s, seconds in ((0, 10.0, 1.0), (3, -1.0, 1.0), (3, 10.0, 61.0)):
+        with pytest.raises(InvalidInput):
+            background.begin("room", samples, over_s, seconds)
+    with pytest.raises(NotFound):
+        background.begin("nobody", 1, 0.0)
+    with pytest.raises(NotFound):
+        background.get(9)
