@@ -1,0 +1,115 @@
+"""Clips judged as the deployed network will judge them: read again, cut into windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from appliance.audio.windows import cut_windows, window_weights
+from appliance.training.context import Context
+from appliance.training.evaluate import Judgement
+from appliance.training.export import deployed_network
+from appliance.training.features import FrontEnd
+from appliance.training.network import Backbone, DeployedNetwork
+from appliance.training.sounds import read_sounds
+
+WINDOWS_AT_ONCE = 64
+# Judging a second of sound costs so many times what its features cost: windows overlap four
+# times, and the network comes on top.
+COST = 8.0
+# Before anything was measured, in seconds a second of sound.
+FEATURES_COST = 0.003
+
+
+def hop_samples(shape: FrontEnd) -> int:
+    """How far the windows of a clip lie apart: a quarter of a window."""
+    return shape.window_samples // 4
+
+
+class Judge:
+    """Judges clips and knows how long that takes."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._second_s = FEATURES_COST * COST
+
+    def features_took(self, seconds: float) -> None:
+        """How long it took to read all clips once."""
+        self._second_s = COST * seconds / max(self._context.sound_s, 1.0)
+
+    def expected_s(self, clips: Sequence[int]) -> float:
+        """Seconds that judging these clips (positions in the manifest) will take."""
+        entries = self._context.manifest.clips
+        return self._second_s * sum(entries[place].duration_s for place in clips)
+
+    def judge(
+        self,
+        backbone: Backbone,
+        clips: Sequence[int],
+        until_s: float,
+        on_clip: Callable[[int], None] | None = None,
+    ) -> list[Judgement]:
+        """Judge clip after clip in fp32, until the clock says `until_s` (active seconds)."""
+        context = self._context
+        entries = [context.manifest.clips[place] for place in clips]
+        network = deployed_network(backbone, context.shape).to(context.device.torch_device)
+        begun = context.budget.elapsed_s
+        judged: list[Judgement] = []
+
+        def work(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            window, hop = context.shape.window_samples, hop_samples(context.shape)
+            windows = cut_windows(samples, window, hop)
+            return _logits(network, windows, context.device.torch_device), window_weights(windows)
+
+        paths = [entry.path for entry in entries]
+        answers = read_sounds(paths, context.shape.rate, context.manifest.threads, work)
+        for entry, (logits, weights) in zip(entries, answers, strict=False):
+            context.budget.tick()
+            judged.append(Judgement(entry, logits, weights))
+            if on_clip is not None:
+                on_clip(len(judged))
+            if context.budget.elapsed_s >= until_s:
+                break
+        answers.close()
+        sound = sum(item.clip.duration_s for item in judged)
+        if sound > 1.0:
+            self._second_s = (context.budget.elapsed_s - begun) / sound
+        return judged
+
+
+@torch.no_grad()
+def _logits(
+    network: DeployedNetwork, windows: NDArray[np.float32], device: torch.device
+) -> NDArray[np.float32]:
+    """[windows, classes], a limited number of windows at once."""
+    parts = []
+    for first in range(0, len(windows), WINDOWS_AT_ONCE):
+        part = torch.from_numpy(windows[first : first + WINDOWS_AT_ONCE]).to(device)
+        parts.append(network.logits(part).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def reference_windows(
+    context: Context, clips: Sequence[int], most: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The loudest window of up to `most` clips, classes in turn: [k, window], class index [k]."""
+    manifest, shape = context.manifest, context.shape
+    by_class: dict[str, list[int]] = {name: [] for name in manifest.classes}
+    for place in clips:
+        by_class[manifest.clips[place].label].append(place)
+    turns = max(len(own) for own in by_class.values())
+    chosen = [own[turn] for turn in range(turns) for own in by_class.values() if turn < len(own)]
+    chosen = chosen[:most]
+    paths = [manifest.clips[place].path for place in chosen]
+
+    def loudest(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        cut = cut_windows(samples, shape.window_samples, hop_samples(shape))
+        window: NDArray[np.float32] = cut[int(window_weights(cut).argmax())]
+        return window
+
+    windows = list(read_sounds(paths, shape.rate, manifest.threads, loudest))
+    labels = np.array([manifest.targets[place] for place in chosen], dtype=np.int64)
+    return np.stack(windows), labels

@@ -1,0 +1,149 @@
+"""The training loop: AdamW, a cosine that follows the plan, averaged weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from appliance.errors import TrainingError
+from appliance.training.augment import BatchMaker
+from appliance.training.clock import BudgetClock
+from appliance.training.device import Device
+from appliance.training.network import Backbone
+from appliance.training.recipe import Recipe
+from appliance.training.shards import gradients
+
+# The loss is looked at this often; on a GPU each look waits for it.
+LOOK_EVERY = 10
+# Share of the highest learning rate that is left at the end.
+LAST_RATE = 1e-3
+
+
+@dataclass
+class TrainState:
+    """All that a phase of training changes."""
+
+    network: Backbone
+    average: Backbone
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    loss: float | None = None
+    curves: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a phase lasts: `steps`, or until the clock says `until_s` (active seconds).
+
+    When the machine turns slower than planned, the learning rate follows the clock, so that it
+    has come down when time is up. `timed` is False when the steps were given: then nothing but
+    them decides, and the result can be repeated.
+    """
+
+    steps: int
+    started_s: float
+    until_s: float
+    timed: bool
+
+    def share(self, step: int, elapsed_s: float) -> float:
+        """The share of the phase that is behind: 0 to 1."""
+        share = step / self.steps
+        if self.timed:
+            span = max(self.until_s - self.started_s, 1e-6)
+            share = max(share, (elapsed_s - self.started_s) / span)
+        return min(1.0, share)
+
+
+def new_state(network: Backbone, recipe: Recipe, device: Device) -> TrainState:
+    """A fresh optimizer and average around `network`; weights only decay where they multiply."""
+    network = network.to(device.torch_device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network).eval().requires_grad_(False)
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.98),
+    )
+    return TrainState(network, average, optimizer)
+
+
+def train(
+    state: TrainState,
+    maker: BatchMaker,
+    length: Length,
+    recipe: Recipe,
+    device: Device,
+    budget: BudgetClock,
+    threads: int,
+    on_step: Callable[[TrainState, float], None],
+) -> str:
+    """Train until the plan is done, time is up or the job is cancelled.
+
+    Returns "done", "time limit" or "cancelled". `on_step(state, learning_rate)` is called after
+    every step. Raises TrainingError("diverged") when the loss is no longer a number.
+    """
+    state.network.train()
+    total = torch.zeros((), device=device.torch_device)
+    with gradients(state.network, maker, device, threads, state.step) as compute:
+        while state.step < length.steps:
+            budget.tick()
+            if budget.cancelled:
+                return "cancelled"
+            if budget.elapsed_s >= length.until_s:
+                return "time limit"
+            rate = learning_rate(recipe, length.share(state.step, budget.elapsed_s))
+            for group in state.optimizer.param_groups:
+                group["lr"] = rate
+            total += compute.step(state.step)
+            state.optimizer.step()
+            state.step += 1
+            _average(state, recipe.averaging)
+            if state.step % LOOK_EVERY == 0 or state.step == length.steps:
+                state.loss = _looked_at(total, state.step)
+            on_step(state, rate)
+    return "done"
+
+
+def _looked_at(total: Tensor, step: int) -> float:
+    """The mean loss since the last look; starts counting anew."""
+    loss = float(total) / ((step - 1) % LOOK_EVERY + 1)
+    total.zero_()
+    if not math.isfinite(loss):
+        raise TrainingError(
+            "diverged",
+            f"the loss became {loss} at step {step}",
+            "look for broken clips (clicks, wrong labels); then submit the job again",
+        )
+    return loss
+
+
+def learning_rate(recipe: Recipe, share: float) -> float:
+    """A linear warm-up, then half a cosine."""
+    if share < recipe.warm_up:
+        return recipe.learning_rate * max(share / recipe.warm_up, LAST_RATE)
+    rest = (share - recipe.warm_up) / (1 - recipe.warm_up)
+    return recipe.learning_rate * (0.5 * (1 + math.cos(math.pi * rest)) + LAST_RATE)
+
+
+@torch.no_grad()
+def _average(state: TrainState, averaging: float) -> None:
+    """Move the averaged weights towards the present ones; faster at the start."""
+    weight = 1 - min(averaging, (1 + state.step) / (10 + state.step))
+    for kept, present in zip(
+        state.average.state_dict().values(), state.network.state_dict().values(), strict=True
+    ):
+        if kept.dtype.is_floating_point:
+            kept.lerp_(present, weight)
+        else:
+            kept.copy_(present)

@@ -1,0 +1,40 @@
+"""The parts of a run: the version first, then the networks that only judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.library.plan import Plan
+from appliance.training.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Train on the clips `train`, judge the clips `held_out` (positions in the manifest)."""
+
+    name: str
+    train: tuple[int, ...]
+    held_out: tuple[int, ...]
+    makes_version: bool
+    seed: int
+
+    def steps(self, plan: Plan) -> int:
+        return plan.steps if self.makes_version else plan.fold_steps
+
+
+def make_phases(manifest: Manifest) -> list[Phase]:
+    """A holdout is one phase. Cross-validation trains the version on all clips, then a network
+    for each fold on the others."""
+    folds = [clip.fold for clip in manifest.clips]
+    seed = manifest.seed * 1009
+
+    def where(condition: int, held: bool) -> tuple[int, ...]:
+        return tuple(i for i, fold in enumerate(folds) if (fold == condition) == held)
+
+    if manifest.protocol == "holdout":
+        return [Phase("training", where(1, False), where(1, True), True, seed)]
+    phases = [Phase("training", tuple(range(len(folds))), (), True, seed)]
+    for number, fold in enumerate(manifest.folds, start=1):
+        name = f"fold {number} of {len(manifest.folds)}"
+        phases.append(Phase(name, where(fold, False), where(fold, True), False, seed + number))
+    return phases

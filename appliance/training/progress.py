@@ -1,0 +1,62 @@
+"""What the runner and the person waiting are told: one line of JSON at a time."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from appliance.training.clock import BudgetClock
+
+SECONDS_BETWEEN_LINES = 0.5
+
+
+class ProgressWriter:
+    """Appends to progress.jsonl. The share done only grows, and is 1 when the result is there."""
+
+    def __init__(self, folder: Path, budget: BudgetClock) -> None:
+        self._file = (folder / "progress.jsonl").open("a", encoding="utf-8")
+        self._budget = budget
+        self._fraction = 0.0
+        self._next_s = 0.0
+
+    def due(self) -> bool:
+        """Whether enough time has passed since the last line."""
+        return self._budget.elapsed_s >= self._next_s
+
+    def write(
+        self,
+        phase: str,
+        eta_s: float,
+        *,
+        step: int = 0,
+        steps: int = 0,
+        loss: float | None = None,
+        accuracy: float | None = None,
+        accuracy_on: str | None = None,
+        learning_rate: float | None = None,
+    ) -> None:
+        """eta_s: seconds until the result is there, as far as is known now."""
+        elapsed = self._budget.elapsed_s
+        eta = max(0.0, min(eta_s, max(self._budget.remaining_s, 0.0)))
+        self._fraction = max(self._fraction, elapsed / max(elapsed + eta, 1e-6))
+        line: dict[str, Any] = {
+            "t": time.time(),
+            "elapsed_s": round(elapsed, 3),
+            "progress": round(self._fraction, 4),
+            "eta_s": round(eta, 1),
+            "phase": phase,
+            "step": step,
+            "steps": steps,
+            "loss": None if loss is None else round(loss, 5),
+            "accuracy": None if accuracy is None else round(accuracy, 4),
+            "accuracy_on": accuracy_on,
+            "learning_rate": learning_rate,
+        }
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        self._next_s = elapsed + SECONDS_BETWEEN_LINES
+
+    def close(self) -> None:
+        self._file.close()

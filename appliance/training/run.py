@@ -1,0 +1,173 @@
+"""The order of work in a training: features, the version, the folds, then the result."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from appliance.errors import TrainingError
+from appliance.library.plan import Plan
+from appliance.training import checkpoint as checkpoints
+from appliance.training.checkpoint import Checkpoint
+from appliance.training.clock import BudgetClock
+from appliance.training.context import make_context
+from appliance.training.finish import EXPORT_S, finish
+from appliance.training.judge import Judge
+from appliance.training.loop import Length, TrainState, new_state, train
+from appliance.training.manifest import Manifest
+from appliance.training.phases import Phase
+from appliance.training.planning import batch_maker, known_plan, make_plan
+from appliance.training.recipe import Recipe
+from appliance.training.start import continue_from, new_backbone
+from appliance.training.state import (
+    Reached,
+    average_of,
+    has_training,
+    reached_of,
+    restore_training,
+)
+from appliance.training.store import FeatureStore, compute_store
+from appliance.training.watch import Checkpointer, Watch
+
+log = logging.getLogger(__name__)
+
+# What finishing may take after a cancellation, and in a salvage.
+CANCELLED_S = 6.0
+SALVAGE_S = 25.0
+# A judging network that got less than this share of its steps would say nothing.
+FEWEST_SHARE = 0.5
+
+
+class Run:
+    """One attempt at a job, from its folder's manifest to `result/`."""
+
+    def __init__(self, folder: Path, manifest: Manifest, budget: BudgetClock) -> None:
+        self._context = make_context(folder, manifest, budget)
+        self._judge = Judge(self._context)
+        self._reached = Reached()
+        self._checkpoints = folder / "checkpoints"
+        self._speed: float | None = None
+
+    def execute(self) -> None:
+        """Train as planned and write the result. Continues from a checkpoint when there is one."""
+        context = self._context
+        saved = checkpoints.load_newest(self._checkpoints)
+        plan = known_plan(context)
+        if saved is not None and plan is not None:
+            self._reached = reached_of(saved, context.manifest)
+            log.info("continuing in phase %d", self._reached.phase)
+        else:
+            saved = None
+        self._checkpointer = Checkpointer(context, self._reached)
+        store = self._features()
+        if plan is None:
+            plan, self._speed = make_plan(context, store, self._tail_s())
+        log.info("plan: %s", plan)
+        while self._reached.phase < len(context.phases) and not context.budget.cancelled:
+            self._work_on(context.phases[self._reached.phase], plan, store, saved)
+            saved = None
+        if self._reached.version is None:
+            raise TrainingError("cancelled", "cancelled before anything was learned")
+        if context.budget.cancelled:
+            stopped, allowance = "cancelled", CANCELLED_S
+        else:
+            limited = plan.limited or self._reached.time_was_up
+            stopped, allowance = "time limit" if limited else "converged", SALVAGE_S
+        finish(context, plan, self._reached, self._judge, stopped, allowance, self._speed)
+
+    def salvage(self) -> None:
+        """Make a result of the newest checkpoint, without further training."""
+        context = self._context
+        saved = checkpoints.load_newest(self._checkpoints)
+        plan = known_plan(context)
+        if saved is None or plan is None:
+            raise TrainingError("crashed", "there is no checkpoint to make a version of")
+        self._reached = reached_of(saved, context.manifest)
+        if self._reached.version is None:
+            self._reached.version = average_of(saved)
+        used_up = context.manifest.used_s >= context.manifest.budget_s
+        stopped = "time limit" if used_up else "cancelled"
+        finish(context, plan, self._reached, self._judge, stopped, SALVAGE_S, None)
+
+    def _features(self) -> FeatureStore:
+        context = self._context
+        clips = context.manifest.clips
+        begun = context.budget.elapsed_s
+
+        def on_clip(done: int) -> None:
+            context.budget.tick()
+            if context.budget.cancelled and self._reached.phase == 0:
+                raise TrainingError("cancelled", "cancelled before anything was learned")
+            if context.progress.due():
+                context.progress.write(
+                    "features", context.budget.remaining_s, step=done, steps=len(clips)
+                )
+
+        store = compute_store(
+            [clip.path for clip in clips],
+            context.shape,
+            context.manifest.threads,
+            context.device.torch_device,
+            on_clip,
+        )
+        self._judge.features_took(context.budget.elapsed_s - begun)
+        return store
+
+    def _work_on(
+        self, phase: Phase, plan: Plan, store: FeatureStore, saved: Checkpoint | None
+    ) -> None:
+        """Train one network, and judge what it has not seen."""
+        context, reached = self._context, self._reached
+        recipe = context.recipe(plan)
+        training = self._start(phase, recipe, saved)
+        if saved is None or not has_training(saved):
+            reached.started_s = context.budget.elapsed_s
+        length = self._length(phase, plan)
+        watch = Watch(
+            context, reached, phase, plan, length, store, self._checkpointer, self._tail_s()
+        )
+        outcome = train(
+            training,
+            batch_maker(context, store, phase.train, recipe, plan.batch, phase.seed),
+            length,
+            recipe,
+            context.device,
+            context.budget,
+            context.manifest.threads,
+            watch.on_step,
+        )
+        if phase.makes_version:
+            reached.version = dict(training.average.state_dict())
+            reached.time_was_up = outcome == "time limit"
+        elif outcome != "cancelled" and training.step >= length.steps * FEWEST_SHARE:
+            until = context.budget.elapsed_s + context.budget.remaining_s - EXPORT_S
+            reached.judged += self._judge.judge(training.average, phase.held_out, until)
+        reached.phase += 1
+        self._checkpointer.save(None)
+
+    def _start(self, phase: Phase, recipe: Recipe, saved: Checkpoint | None) -> TrainState:
+        context = self._context
+        backbone = new_backbone(len(context.manifest.classes), recipe, phase.seed)
+        if context.initial is not None:
+            initial = context.initial
+            continue_from(backbone, initial.weights, initial.classes, context.manifest.classes)
+        training = new_state(backbone, recipe, context.device)
+        if saved is not None and has_training(saved):
+            restore_training(saved, training)
+        return training
+
+    def _length(self, phase: Phase, plan: Plan) -> Length:
+        """Steps by the plan; by the clock, this phase's share of what is left."""
+        context, reached = self._context, self._reached
+        steps = phase.steps(plan)
+        rest = context.phases[reached.phase :]
+        left = max(context.budget.remaining_s - self._tail_s(), 0.0)
+        if plan.limited:
+            left *= steps / sum(item.steps(plan) for item in rest)
+        until = context.budget.elapsed_s + left
+        return Length(steps, reached.started_s, until, timed=context.manifest.steps is None)
+
+    def _tail_s(self) -> float:
+        """What judging and exporting will still take, in seconds."""
+        rest = self._context.phases[self._reached.phase :]
+        return EXPORT_S + sum(self._judge.expected_s(phase.held_out) for phase in rest)

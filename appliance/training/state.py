@@ -1,0 +1,115 @@
+"""What a run has reached, to and from a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from appliance.training.checkpoint import Checkpoint
+from appliance.training.evaluate import Judgement
+from appliance.training.loop import TrainState
+from appliance.training.manifest import Manifest
+from appliance.training.network import Backbone
+
+
+@dataclass
+class Reached:
+    """`phase` is under way; `version` holds the averaged weights once its phase is over."""
+
+    phase: int = 0
+    started_s: float = 0.0
+    version: dict[str, Tensor] | None = None
+    judged: list[Judgement] = field(default_factory=list)
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    time_was_up: bool = False
+
+
+def to_checkpoint(reached: Reached, training: TrainState | None) -> Checkpoint:
+    """Everything needed to continue; tensors are copies on the CPU."""
+    tensors: dict[str, Tensor] = {}
+    state: dict[str, Any] = {
+        "phase": reached.phase,
+        "started_s": reached.started_s,
+        "curves": reached.curves,
+        "time_was_up": reached.time_was_up,
+        "judged": [item.clip.id for item in reached.judged],
+        "step": None if training is None else training.step,
+    }
+    for item in reached.judged:
+        tensors[f"judged/{item.clip.id}/logits"] = torch.from_numpy(item.logits)
+        tensors[f"judged/{item.clip.id}/weights"] = torch.from_numpy(item.weights)
+    if reached.version is not None:
+        tensors.update({f"version/{k}": t for k, t in reached.version.items()})
+    if training is not None:
+        for part, network in (("network", training.network), ("average", training.average)):
+            tensors.update({f"{part}/{k}": t for k, t in network.state_dict().items()})
+        for index, entry in training.optimizer.state_dict()["state"].items():
+            tensors.update({f"optimizer/{index}/{k}": t for k, t in entry.items()})
+    on_cpu = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}
+    return Checkpoint(on_cpu, state)
+
+
+def reached_of(checkpoint: Checkpoint, manifest: Manifest) -> Reached:
+    """The run's state. Clips are found by id."""
+    clips = {clip.id: clip for clip in manifest.clips}
+    judged = [
+        Judgement(
+            clips[number],
+            np.asarray(checkpoint.tensors[f"judged/{number}/logits"].numpy()),
+            np.asarray(checkpoint.tensors[f"judged/{number}/weights"].numpy()),
+        )
+        for number in checkpoint.state["judged"]
+    ]
+    return Reached(
+        phase=int(checkpoint.state["phase"]),
+        started_s=float(checkpoint.state["started_s"]),
+        version=_part(checkpoint, "version") or None,
+        judged=judged,
+        curves=list(checkpoint.state["curves"]),
+        time_was_up=bool(checkpoint.state["time_was_up"]),
+    )
+
+
+def has_training(checkpoint: Checkpoint) -> bool:
+    """Whether it was written inside a phase, not between two."""
+    return checkpoint.state["step"] is not None
+
+
+def average_of(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The averaged weights of the phase under way."""
+    return _part(checkpoint, "average")
+
+
+def restore_training(checkpoint: Checkpoint, training: TrainState) -> None:
+    """Put weights, averages and the optimizer's moments back, in place."""
+    _copy(training.network, _part(checkpoint, "network"))
+    _copy(training.average, _part(checkpoint, "average"))
+    parameters = [p for group in training.optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _part(checkpoint, "optimizer").items():
+        index, key = name.split("/")
+        entry = state.setdefault(int(index), {})
+        if tensor.ndim:
+            entry[key] = torch.empty_like(parameters[int(index)]).copy_(tensor)
+        else:
+            entry[key] = tensor
+    groups = training.optimizer.state_dict()["param_groups"]
+    training.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    training.step = int(checkpoint.state["step"])
+
+
+def _copy(network: Backbone, tensors: dict[str, Tensor]) -> None:
+    network.load_state_dict(tensors)
+
+
+def _part(checkpoint: Checkpoint, part: str) -> dict[str, Tensor]:
+    prefix = part + "/"
+    return {
+        name[len(prefix) :]: tensor
+        for name, tensor in checkpoint.tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,112 @@
+"""What happens beside a step: progress lines, curves, checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from appliance.library.plan import Plan
+from appliance.training import checkpoint as checkpoints
+from appliance.training.context import Context
+from appliance.training.loop import Length, TrainState
+from appliance.training.phases import Phase
+from appliance.training.probe import Probe
+from appliance.training.state import Reached, to_checkpoint
+from appliance.training.store import FeatureStore
+
+CHECKPOINT_EVERY_S = 10.0
+# Long trainings write less often: flash wears.
+CHECKPOINT_SHARE = 1 / 60
+PROBES = 20
+
+
+class Checkpointer:
+    """Writes the run's state now and then."""
+
+    def __init__(self, context: Context, reached: Reached) -> None:
+        self._context, self._reached = context, reached
+        self._folder: Path = context.folder / "checkpoints"
+        self._next_s = context.budget.elapsed_s + CHECKPOINT_EVERY_S
+
+    def due(self) -> bool:
+        return self._context.budget.elapsed_s >= self._next_s
+
+    def save(self, training: TrainState | None) -> None:
+        """`training` is None between two phases."""
+        checkpoints.save(self._folder, to_checkpoint(self._reached, training))
+        elapsed = self._context.budget.elapsed_s
+        self._next_s = elapsed + max(CHECKPOINT_EVERY_S, elapsed * CHECKPOINT_SHARE)
+
+
+class Watch:
+    """Looks after one phase."""
+
+    def __init__(
+        self,
+        context: Context,
+        reached: Reached,
+        phase: Phase,
+        plan: Plan,
+        length: Length,
+        store: FeatureStore,
+        checkpointer: Checkpointer,
+        tail_s: float,
+    ) -> None:
+        """tail_s: what judging and exporting will take after all phases."""
+        self._context, self._reached, self._phase = context, reached, phase
+        self._length, self._checkpointer, self._tail_s = length, checkpointer, tail_s
+        later = context.phases[reached.phase + 1 :]
+        self._later_steps = sum(item.steps(plan) for item in later)
+        self._limited = plan.limited
+        self._probe = Probe(
+            store, phase.held_out or phase.train, context.manifest.targets, context.shape
+        )
+        self._probed_on = "held-out clips" if phase.held_out else "training clips"
+        self._probe_every = max(1, length.steps // PROBES)
+        self._accuracy: float | None = None
+        self._first_step: int | None = None
+        self._begun_s = context.budget.elapsed_s
+
+    def on_step(self, training: TrainState, rate: float) -> None:
+        """Called after each step."""
+        if self._first_step is None:
+            self._first_step = training.step
+            self._begun_s = self._context.budget.elapsed_s
+        if training.step % self._probe_every == 0 or training.step == self._length.steps:
+            self._look(training)
+        if self._context.progress.due():
+            self._context.progress.write(
+                self._phase.name,
+                self._eta_s(training.step),
+                step=training.step,
+                steps=self._length.steps,
+                loss=training.loss,
+                accuracy=self._accuracy,
+                accuracy_on=self._probed_on,
+                learning_rate=rate,
+            )
+        if self._checkpointer.due():
+            self._checkpointer.save(training)
+
+    def _look(self, training: TrainState) -> None:
+        self._accuracy = self._probe.accuracy(training.average, self._context.device)
+        if self._phase.makes_version:
+            self._reached.curves.append(
+                {
+                    "step": training.step,
+                    "elapsed_s": round(self._context.budget.elapsed_s, 2),
+                    "loss": training.loss,
+                    "accuracy": self._accuracy,
+                    "accuracy_on": self._probed_on,
+                }
+            )
+
+    def _eta_s(self, step: int) -> float:
+        """Seconds until the result, from the steps done in this phase."""
+        budget = self._context.budget
+        if self._first_step is None or step <= self._first_step:
+            return budget.remaining_s
+        a_step = (budget.elapsed_s - self._begun_s) / (step - self._first_step)
+        here = (self._length.steps - step) * a_step
+        if self._length.timed:
+            here = min(here, self._length.until_s - budget.elapsed_s)
+        return here + self._later_steps * a_step + self._tail_s
