@@ -166,7 +166,7 @@ class Background:
                 self._clips,
                 part,
                 source="background",
-                session=self._sessions.session(part.captured_ns),
+                session=self._sessions.session(part.captured_ns, part.microphone),
                 label=task.label,
                 author=task.author,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from appliance import clock
@@ -48,24 +49,34 @@ def store_part(
 
 class SessionChain:
     """The session of clips that the box makes by itself, over all microphones: two of them that
-    hear one sound hear it in one session. Thread-safe."""
+    hear one sound hear it in one session. Only replays share with nobody: a file that is played
+    is a recording of its own. Thread-safe."""
 
     def __init__(self, clips: Clips, kind: str) -> None:
         self._clips = clips
         self._kind = kind
         self._lock = threading.Lock()
-        self._session: int | None = None
-        self._began_ns = 0
-        self._last_ns = 0
+        self._links: dict[str, _Link] = {}
 
-    def session(self, captured_ns: int) -> int:
-        """The session for a clip that began at `captured_ns`: the last one, or a new one after a
-        pause of a minute."""
+    def session(self, captured_ns: int, microphone: str) -> int:
+        """The session for a clip of `microphone` that began at `captured_ns`: the last one, or a
+        new one after a pause of a minute."""
+        own = microphone if microphone.startswith("replay:") else ""
         with self._lock:
-            paused = (captured_ns - self._last_ns) / 1e9 > SESSION_GAP_S
-            long = (captured_ns - self._began_ns) / 1e9 > SESSION_LONGEST_S
-            if self._session is None or paused or long:
-                self._session = self._clips.new_session(None, self._kind)
-                self._began_ns = captured_ns
-            self._last_ns = max(self._last_ns, captured_ns)
-            return self._session
+            link = self._links.get(own)
+            if link is None or link.ended_before(captured_ns):
+                link = _Link(self._clips.new_session(None, self._kind), captured_ns, captured_ns)
+                self._links[own] = link
+            link.last_ns = max(link.last_ns, captured_ns)
+            return link.session
+
+
+@dataclass
+class _Link:
+    session: int
+    began_ns: int
+    last_ns: int
+
+    def ended_before(self, captured_ns: int) -> bool:
+        paused = (captured_ns - self.last_ns) / 1e9 > SESSION_GAP_S
+        return paused or (captured_ns - self.began_ns) / 1e9 > SESSION_LONGEST_S

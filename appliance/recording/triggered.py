@@ -140,7 +140,7 @@ class Triggers:
     def _store_now(self, watcher: Watcher, part: Part, facts: Mapping[str, Any]) -> None:
         stored = False
         try:
-            session = self._sessions.session(part.captured_ns)
+            session = self._sessions.session(part.captured_ns, part.microphone)
             clip = store_part(self._clips, part, source="trigger", session=session, extra=facts)
             stored = True
             told = {"what": "triggered", "microphone": part.microphone, "clip": clip.id}
