@@ -155,7 +155,7 @@ class Clips:
         parent = self.get(identifier)
         end = min(end_s, parent.duration_s)
         if not (
-            0 <= start_s
+            start_s >= 0
             and start_s + SHORTEST_CUT_S <= end
             and end_s <= parent.duration_s + CUT_SLACK_S
         ):
