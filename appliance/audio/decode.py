@@ -41,6 +41,17 @@ MIN_PIECE_SECONDS = 0.5
 # A minute of sound takes a slow box about a second; this only ends what will never end.
 SILENCE_LIMIT_S = 60.0
 
+_ENVIRONMENT = {
+    # One thread a child: numpy's BLAS would reserve address space for each core.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    # Arrays of a clip's size are taken from the heap again and again, rather than mapped, zeroed
+    # by the kernel and given back each time.
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+    "MALLOC_TRIM_THRESHOLD_": "67108864",
+}
+
 
 class Decoder:
     """A pool of decoding children. Every method may be called from several threads at once."""
@@ -208,8 +219,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        # One thread a child: numpy's BLAS would reserve address space for each core.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, **_ENVIRONMENT}
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "appliance.audio.decode_child", str(theirs.fileno())],

@@ -13,6 +13,7 @@ import soundfile
 
 from appliance.audio.decode_checks import check_container, check_opened, explain, too_long
 from appliance.audio.flac import MAX_RATE, Piece, write_flac
+from appliance.audio.level import peak_amplitude
 from appliance.audio.resample import StreamResampler
 from appliance.audio.source import Samples
 from appliance.errors import DecodeError
@@ -137,12 +138,13 @@ def _decoded(
                 raise explain(kind, error, done / own) from None
             if len(block) == 0:
                 break
-            _check_values(block, done / own)
+            loudest = _check_values(block, done / own)
             done += len(block)
             if done > max_seconds * own + own:
                 raise too_long(done / own, max_seconds)
             mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
-            np.clip(mono, -1.0, 1.0, out=mono)
+            if loudest > 1.0:
+                np.clip(mono, -1.0, 1.0, out=mono)
             last = done >= claimed and len(block) < step
             if not last:
                 alive()
@@ -155,10 +157,11 @@ def _decoded(
     _check_length(kind, done, claimed, own)
 
 
-def _check_values(block: Samples, start_s: float) -> None:
-    loudest = max(float(block.max()), -float(block.min()))
-    if np.isfinite(loudest) and loudest <= LOUDEST:
-        return
+def _check_values(block: Samples, start_s: float) -> float:
+    """The largest magnitude; NaN among the values would show in it."""
+    loudest = peak_amplitude(block)
+    if loudest <= LOUDEST:
+        return loudest
     if not np.isfinite(loudest):
         raise DecodeError(
             f"it holds values that are not numbers (NaN or infinite) after {start_s:.1f} s",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from appliance.audio.level import peak_dbfs, rms_dbfs
+from appliance import units
+from appliance.audio.level import peak_amplitude, rms_dbfs
 from appliance.audio.source import Samples
 from appliance.errors import DecodeError, InvalidInput
 
@@ -37,11 +38,16 @@ class Piece:
     rms_dbfs: float
 
 
-def to_int16(samples: Samples) -> npt.NDArray[np.int16]:
-    """float32 in -1..1 to 16 bits; what came from 16 bits comes back exactly; clips beyond."""
+def to_int16(samples: Samples, peak: float | None = None) -> npt.NDArray[np.int16]:
+    """float32 in -1..1 to 16 bits; what came from 16 bits comes back exactly; clips beyond.
+
+    peak: the largest magnitude, where it is known already.
+    """
     scaled = samples * np.float32(32768.0)
     np.rint(scaled, out=scaled)
-    np.clip(scaled, -32768.0, 32767.0, out=scaled)
+    if peak is None or peak * 32768.0 > 32767.0:
+        np.minimum(scaled, np.float32(32767.0), out=scaled)
+        np.maximum(scaled, np.float32(-32768.0), out=scaled)
     pcm: npt.NDArray[np.int16] = scaled.astype("<i2")
     return pcm
 
@@ -57,31 +63,39 @@ def write_flac(samples: Samples, rate: int, path: Path, *, start_s: float = 0.0)
             f"a clip cannot be made of {samples.shape} samples at {rate} Hz",
             f"give mono sound at up to {MAX_RATE} Hz",
         )
-    pcm = to_int16(samples)
-    # Encoded in memory: libsndfile does not report every failed write, and the hash needs no
-    # second reading.
-    memory = io.BytesIO()
-    soundfile.write(memory, pcm, rate, format="FLAC", subtype="PCM_16")
-    content = memory.getbuffer()
-    _write_new(path, content)
+    peak = peak_amplitude(samples)
+    pcm = to_int16(samples, peak)
+    # Encoded in memory first: libsndfile does not report every failed write to a disk.
+    memory = os.memfd_create("earmark-flac", os.MFD_CLOEXEC)
+    try:
+        with soundfile.SoundFile(
+            memory, "w", rate, 1, "PCM_16", format="FLAC", closefd=False
+        ) as encoder:
+            encoder.write(pcm)
+        size = os.fstat(memory).st_size
+        with mmap.mmap(memory, size, prot=mmap.PROT_READ) as content:
+            sha256 = hashlib.sha256(content).hexdigest()
+        _write_new(path, memory, size)
+    finally:
+        os.close(memory)
     return Piece(
         path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256,
         pcm_sha256=hashlib.sha256(pcm.data).hexdigest(),
         start_s=start_s,
         duration_s=len(samples) / rate,
         rate=rate,
-        peak_dbfs=peak_dbfs(samples),
+        peak_dbfs=units.dbfs(peak),
         rms_dbfs=rms_dbfs(samples),
     )
 
 
-def _write_new(path: Path, content: memoryview) -> None:
+def _write_new(path: Path, memory: int, size: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        rest = content
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        done = 0
+        while done < size:
+            done += os.sendfile(descriptor, memory, done, size - done)
         os.fsync(descriptor)
     except BaseException:
         path.unlink(missing_ok=True)

@@ -12,11 +12,17 @@ from appliance.audio.source import Samples
 BACKGROUND_FLOOR_DBFS = -80.0
 
 
+def peak_amplitude(samples: Samples) -> float:
+    """Largest absolute sample; NaN when one is NaN; 0 for no samples."""
+    if samples.size == 0:
+        return 0.0
+    high, low = float(samples.max()), float(samples.min())
+    return max(high, -low) if high == high else high
+
+
 def peak_dbfs(samples: Samples) -> float:
     """Largest absolute sample in dBFS; -120 for digital silence or no samples."""
-    if samples.size == 0:
-        return units.SILENCE_DBFS
-    return units.dbfs(max(float(samples.max()), -float(samples.min())))
+    return units.dbfs(peak_amplitude(samples))
 
 
 def rms_dbfs(samples: Samples) -> float:

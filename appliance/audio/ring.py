@@ -12,12 +12,18 @@ from appliance.audio.source import Chunk, Samples
 
 
 class Stretch(NamedTuple):
-    """Unbroken sound: mono float32 [n], its rate, CLOCK_BOOTTIME and number of its first frame."""
+    """Unbroken sound: mono float32 [n], its rate, CLOCK_BOOTTIME and number of its first frame,
+    and the stream that this number counts in (0 when there is none)."""
 
     samples: Samples
     rate: int
     captured_ns: int
     frame: int
+    stream: int = 0
+
+    @property
+    def end_frame(self) -> int:
+        return self.frame + len(self.samples)
 
 
 class Ring:
@@ -89,4 +95,4 @@ def _joined(chunks: list[Chunk], skip: int) -> Stretch:
     first = chunks[0]
     samples = np.concatenate([first.samples[skip:], *(chunk.samples for chunk in chunks[1:])])
     frame = first.frame + skip
-    return Stretch(samples, first.rate, first.moment_ns(frame), frame)
+    return Stretch(samples, first.rate, first.moment_ns(frame), frame, first.stream)
