@@ -170,8 +170,8 @@ class Take:
         past = self.capture.ring.from_frame(
             max(0, chunk.frame - round(self.order.pre_roll_s * chunk.rate))
         )
-        end = past.frame + len(past.samples)
-        if past.rate != chunk.rate or past.frame >= chunk.frame or end < chunk.end_frame:
+        known = past.stream == chunk.stream and past.end_frame >= chunk.end_frame
+        if not known or past.frame >= chunk.frame:
             return chunk
         samples = past.samples[: chunk.end_frame - past.frame]
         self._pre_roll_s = (chunk.frame - past.frame) / chunk.rate
