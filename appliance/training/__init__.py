@@ -6,8 +6,9 @@
     clock       the budget, pauses excluded         result      the files of a version
     sounds      clips from disk at 16 kHz           features    waveform to log-mel, as a network
     store       log-mels of all clips in memory     sampling    which clip comes when
-    augment     crops and what is done to them      network     the compact CNN
-    recipe      every hyperparameter                loop        the training loop
+    crops       stretches of sound and their floor  augment     what is done to them
+    network     the compact CNN                     recipe      every hyperparameter
+    loop        the training loop                   shards      gradients by several threads
     checkpoint  state that survives a power cut     evaluate    figures by their definitions
     export      the ONNX that is deployed
 
