@@ -143,9 +143,8 @@ def cut(state: State, clip: int, start: float, end: float, label: str | None) ->
     if state.json:
         emit(made)
     else:
-        say(
-            f"Clip {made['id']}, {human_duration(made['duration_s'])}, {made['label'] or 'no'} label."
-        )
+        named = f"labelled {safe(made['label'])}" if made["label"] else "without a label"
+        say(f"Clip {made['id']}, {human_duration(made['duration_s'])}, {named}.")
 
 
 @clips.command("delete", short_help="Delete clips that no dataset version holds.")

@@ -22,10 +22,10 @@ SOURCES = ("import", "recording", "trigger", "schedule", "background", "cut", "d
 LARGEST_RANGE = 100_000
 
 
-def filter_options(function: F | None = None, *, label_option: str = "--label") -> Any:
+def filter_options(
+    function: Callable[..., Any], label_option: str = "--label"
+) -> Callable[..., Any]:
     """Adds the conditions on clips; the function gets them as `filters`, a dict for the API."""
-    if function is None:
-        return functools.partial(filter_options, label_option=label_option)
     options = [
         click.option(
             label_option, "filter_label", metavar="LABEL", help="Only clips with this label."
@@ -47,10 +47,15 @@ def filter_options(function: F | None = None, *, label_option: str = "--label") 
         filters = {name: value for name, value in given.items() if value not in (None, False)}
         return function(*args, filters=filters, **kwargs)
 
-    made: Any = collect
+    made: Callable[..., Any] = collect
     for option in reversed(options):
         made = option(made)
     return made
+
+
+def labelled_filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, with `--labelled` for the label that the clips have, where LABEL is another."""
+    return filter_options(function, label_option="--labelled")
 
 
 def page_options(function: F) -> F:

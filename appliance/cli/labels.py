@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from appliance.cli.common import State, command, confirmed, emit, group, pass_state, yes_option
-from appliance.cli.filters import filter_options, parse_ids, resolved
+from appliance.cli.filters import labelled_filter_options, parse_ids, resolved
 from appliance.cli.output import count, fold, note, right, safe, say, table
 
 
@@ -16,7 +16,7 @@ from appliance.cli.output import count, fold, note, right, safe, say, table
 @click.option("--none", "unlabel", is_flag=True, help="Take the label away; no LABEL is given.")
 @click.option("--create", is_flag=True, help="Create the label if there is none of that name.")
 @click.option("--all", "everything", is_flag=True, help="Every clip, without any condition.")
-@filter_options(label_option="--labelled")
+@labelled_filter_options
 @yes_option
 @pass_state
 def label(

@@ -59,15 +59,18 @@ class Progress:
 
     def update(self, done: float, words: str = "") -> None:
         """`done` of `total`; `words` stand beside it."""
+        self.words(done, " · ".join(part for part in (self.pace(done), words) if part))
+
+    def words(self, done: float, shown: str, *, now: bool = False) -> None:
+        """As `update`, with the words alone beside it; `now` is said at once everywhere."""
         if self._quiet:
             return
-        shown = " · ".join(part for part in (self.pace(done), words) if part)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=self.total or 1, words=shown)
             return
-        now = time.monotonic()
-        if now - self._said >= PLAIN_EVERY_S:
-            self._said = now
+        moment = time.monotonic()
+        if now or moment - self._said >= PLAIN_EVERY_S:
+            self._said = moment
             share = 100 * done / self.total if self.total else 100.0
             console(stderr=True).print(f"{self.what}: {share:.0f} % · {shown}", soft_wrap=True)
 

@@ -1,0 +1,117 @@
+"""`earmark train`: shows what would be trained, asks, and queues it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import click
+
+from appliance.cli.common import State, command, confirmed, emit, pass_state, yes_option
+from appliance.cli.output import count, fold, moment, note, pairs, right, safe, say, table
+from appliance.errors import NotReady
+from appliance.units import human_duration
+
+
+@command("train", short_help="Publish a dataset version and queue a training.")
+@click.option(
+    "--max-minutes",
+    type=int,
+    default=60,
+    show_default=True,
+    metavar="N",
+    help="Maximum training duration, 6 to 6000.",
+)
+@click.option(
+    "--flavor",
+    default="free",
+    show_default=True,
+    metavar="free|compute",
+    help="free stops after one hour; compute may use the whole maximum.",
+)
+@click.option(
+    "--dataset-version",
+    metavar="NAME",
+    help="The name to publish under, or one that exists, to train on it again.",
+)
+@click.option("--from", "from_version", metavar="V001", help="Begin with this version's weights.")
+@click.option("--wait", is_flag=True, help="Follow the training until it ends.")
+@click.option("--dry-run", is_flag=True, help="Only show the specification.")
+@yes_option
+@pass_state
+def train(
+    state: State,
+    max_minutes: int,
+    flavor: str,
+    dataset_version: str | None,
+    from_version: str | None,
+    wait: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Show the specification (classes, limit, plan, place in the queue), ask, then publish the
+    dataset version and queue the training. The daemon trains; this command may end."""
+    asked = {
+        "max_minutes": max_minutes,
+        "flavor": flavor,
+        "dataset_version": dataset_version,
+        "from_version": from_version,
+    }
+    with state.client() as client:
+        specification = client.get("/jobs/specification", **asked)
+        readiness = specification["readiness"]
+        if not state.json:
+            show_specification(specification)
+        if dry_run:
+            if state.json:
+                emit(specification)
+            raise click.exceptions.Exit(0 if readiness["ready"] else 1)
+        if not readiness["ready"] and not specification["dataset_exists"]:
+            raise NotReady(
+                readiness["reasons"],
+                "record, import or label more: at least 2 classes with at least 5 clips in each",
+            )
+        confirmed(state, "Submit this training?", yes)
+        # The name that was shown is the name that is published, whatever happens meanwhile.
+        asked["dataset_version"] = specification["dataset_version"]
+        job = client.post("/jobs", {**asked, "idempotency_key": str(uuid.uuid4())})
+    if not state.json:
+        place = f", number {job['position']} in the queue" if job["position"] else ""
+        say(f"Job {job['id']} is {job['state']}{place}.")
+    if wait:
+        from appliance.cli.jobs import finish, follow
+
+        finish(state, follow(state, job["id"]))
+    if state.json:
+        emit(job)
+    else:
+        say(f"Follow it: earmark job {job['id']} --wait")
+
+
+def show_specification(specification: dict[str, Any]) -> None:
+    """What would be trained: classes, limit, plan, place in the queue."""
+    readiness, plan = specification["readiness"], specification["plan"]
+    used = [row for row in readiness["classes"] if row["clips"]]
+    exists = " (exists: trained on again)" if specification["dataset_exists"] else " (new)"
+    planned = f"{human_duration(plan['seconds'])}, {plan['steps']} steps" if plan else None
+    ahead = specification["position"] - 1
+    start = specification["expected_start"]
+    when = "at once" if ahead <= 0 else f"after {count(ahead, 'job')}, about {moment(start)}"
+    pairs(
+        [
+            ("dataset version", specification["dataset_version"] + exists),
+            ("begins with", specification["from_version"] or "nothing: trained from the start"),
+            ("flavor", specification["flavor"]),
+            ("limit", human_duration(specification["limit_s"])),
+            ("plan", planned),
+            ("why", plan["why"] if plan else None),
+            ("starts", when),
+        ]
+    )
+    if used and not specification["dataset_exists"]:
+        table(
+            [fold("class"), right("clips"), right("sessions")],
+            [(row["label"], row["clips"], row["sessions"]) for row in used],
+        )
+    for warning in readiness["warnings"]:
+        note(f"note  {safe(warning)}", "yellow")
