@@ -1,0 +1,151 @@
+"""`earmark listen`: the top 5 of what each microphone hears now, and detections as they come."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.cli.common import State, command, emit_line, pass_state
+from appliance.cli.durations import DURATION
+from appliance.cli.following import followed
+from appliance.cli.output import bar, console, note, percent, safe, say
+from appliance.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from appliance.client import Client
+
+LOOK_EVERY_S = 0.3
+# Older windows are shown as such: the microphone has stopped, or nothing is deployed.
+STALE_S = 5.0
+LABEL_WIDTH = 20
+
+
+@command("listen", short_help="Watch live what the box hears.")
+@click.option("--microphone", "-m", "--mic", metavar="NAME", help="Only this microphone.")
+@click.option(
+    "--top", type=click.IntRange(1, 5), default=5, show_default=True, help="Labels shown."
+)
+@click.option("--seconds", type=DURATION, help="End after so long.")
+@click.option("--count", "limit", type=click.IntRange(1), help="End after so many detections.")
+@click.option("--hearing/--no-hearing", default=True, help="With --json: every window too.")
+@pass_state
+def listen(
+    state: State,
+    microphone: str | None,
+    top: int,
+    seconds: float | None,
+    limit: int | None,
+    hearing: bool,
+) -> None:
+    """Show what the deployed version hears now, below its thresholds too, and each detection.
+
+    On a terminal the five best labels move with bars; in a pipe there is one line a detection.
+    With --json each event is a line: {"topic": "hearing" or "detection", "data": ...}. Ctrl-C
+    ends it; the box goes on listening.
+    """
+    client = state.client()
+    names = {m["id"]: m["name"] for m in client.get("/microphones")["items"]}
+    only = _chosen(names, microphone)
+    if not state.json:
+        _introduce(client, names)
+    live: Any = None
+    if sys.stdout.isatty() and not state.json:
+        from rich.live import Live
+
+        live = Live(console=console(), auto_refresh=False, transient=True)
+        live.start()
+    topics = ["detection", "hearing"] if state.json and hearing else ["detection"]
+    told: set[int] = set()
+    drawn = 0.0
+    try:
+        for event in followed(state, topics, seconds, tick_s=LOOK_EVERY_S):
+            if event is not None and _wanted(event[1], only):
+                topic, data = event
+                if state.json:
+                    emit_line({"topic": topic, "data": data})
+                found = data.get("detection", data)
+                if topic == "detection" and found["id"] not in told:
+                    told.add(found["id"])
+                    if not state.json:
+                        _detection(live, found, names)
+                    if limit is not None and len(told) >= limit:
+                        return
+            if live is not None and time.monotonic() - drawn >= LOOK_EVERY_S:
+                drawn = time.monotonic()
+                heard = client.get("/hearing")
+                lines = hearing_lines(heard, names, only, top, console().width)
+                from rich.text import Text
+
+                live.update(Text("\n".join(lines), no_wrap=True, overflow="crop"), refresh=True)
+    except KeyboardInterrupt:
+        note("")
+    finally:
+        if live is not None:
+            live.stop()
+        client.close()
+
+
+def _chosen(names: dict[str, str], microphone: str | None) -> str | None:
+    """The id of the microphone that was named by id or name."""
+    if microphone is None:
+        return None
+    if microphone in names:
+        return microphone
+    for identifier, name in names.items():
+        if name == microphone:
+            return identifier
+    raise InvalidInput(f"there is no microphone {microphone!r}", "list them with `earmark devices`")
+
+
+def _introduce(client: Client, names: dict[str, str]) -> None:
+    current = client.get("/deployments")["current"]
+    if current is None:
+        raise InvalidInput("nothing is deployed", "let a version listen: earmark deploy V001")
+    if not names:
+        note("No microphone is set up: earmark devices", "yellow")
+    note(f"{current['version']} listens. Ctrl-C ends this view; the box goes on.", "dim")
+
+
+def _wanted(data: dict[str, Any], only: str | None) -> bool:
+    found = data.get("detection", data)
+    return only is None or "microphone" not in found or found["microphone"] == only
+
+
+def _detection(live: Any, found: dict[str, Any], names: dict[str, str]) -> None:
+    began = time.strftime("%H:%M:%S", time.localtime(found["started_at"]))
+    where = names.get(found["microphone"], found["microphone"])
+    line = (
+        f"{began}  {safe(found['label'])}  {percent(found['score'])}  {safe(where)}  "
+        f"{found['onset_delay_ms']:.0f} ms after its onset"
+    )
+    if live is not None:
+        live.console.print(line, style="bold green", soft_wrap=True)
+    else:
+        say(line)
+        sys.stdout.flush()
+
+
+def hearing_lines(
+    heard: dict[str, Any], names: dict[str, str], only: str | None, top: int, width: int
+) -> list[str]:
+    """What each microphone hears, as lines of at most `width`: label, bar, score."""
+    lines: list[str] = []
+    for identifier, state_now in sorted(heard.items()):
+        if only is not None and identifier != only:
+            continue
+        at = state_now.get("at")
+        age = time.time() - at if at else None
+        old = f"  (heard nothing for {age:.0f} s)" if age is not None and age > STALE_S else ""
+        missed = f"  {state_now['missed']} windows missed" if state_now.get("missed") else ""
+        lines.append(f"{safe(names.get(identifier, identifier))}{old}{missed}")
+        label_width = max(6, min(LABEL_WIDTH, width - 22))
+        bar_width = max(4, min(40, width - label_width - 13))
+        for entry in state_now["top"][:top]:
+            label = safe(entry["label"])
+            shown = label if len(label) <= label_width else label[: label_width - 1] + "…"
+            score = percent(entry["score"]).rjust(7)
+            lines.append(f"  {shown.ljust(label_width)} {bar(entry['score'], bar_width)} {score}")
+    return lines or ["No microphone is heard yet."]
