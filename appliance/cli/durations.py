@@ -75,7 +75,7 @@ def parse_moment(text: str, now: float | None = None) -> float:
 class Duration(SecondsType):
     """Seconds, or with a unit; more than 0 unless `zero`."""
 
-    name = "duration"
+    name = "seconds"
 
     def __init__(self, *, zero: bool = False) -> None:
         self.zero = zero
@@ -93,9 +93,6 @@ class Duration(SecondsType):
             self.fail("it must be more than 0 seconds", param, ctx)
         return seconds
 
-    def get_metavar(self, param: click.Parameter, *_: Any) -> str:
-        return "SECONDS"
-
 
 class Moment(SecondsType):
     """A time as `parse_moment` reads it."""
@@ -111,9 +108,6 @@ class Moment(SecondsType):
             return parse_moment(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-    def get_metavar(self, param: click.Parameter, *_: Any) -> str:
-        return "TIME"
 
 
 DURATION = Duration()
