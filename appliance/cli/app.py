@@ -34,7 +34,10 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         {
             "devices": ("devices:devices", "List microphones; add, change or remove them."),
             "record": ("record:record", "Record from one or several microphones."),
-            "triggers": ("gather:triggers", "Let the box record by itself what rises above quiet."),
+            "triggers": (
+                "triggers:triggers",
+                "Record by itself what rises above quiet.",
+            ),
             "schedule": ("gather:schedule", "Record every day at a time."),
             "background": ("gather:background", "Gather background samples over time."),
             "import": (

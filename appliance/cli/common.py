@@ -196,6 +196,13 @@ def confirmed(state: State, question: str, yes: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def microphone_path(name: str) -> str:
+    """The API's path of a microphone, by its id or name."""
+    from appliance.client import quoted
+
+    return f"/microphones/{quoted(name)}"
+
+
 def silence_stdout() -> None:
     """After a broken pipe: what is still buffered goes nowhere, quietly."""
     try:

@@ -7,8 +7,17 @@ from typing import Any
 
 import click
 
-from appliance.cli.common import State, confirmed, emit, group, pass_state, yes_option
+from appliance.cli.common import (
+    State,
+    confirmed,
+    emit,
+    group,
+    microphone_path,
+    pass_state,
+    yes_option,
+)
 from appliance.cli.output import Column, decibel, fold, right, safe, say, table
+from appliance.cli.triggers import switch, trigger_options
 
 
 @group(
@@ -92,13 +101,6 @@ def _rates(rates: list[Any]) -> str:
     return ", ".join(f"{rate / 1000:g}" for rate in rates) + (" kHz" if rates else "")
 
 
-def microphone_path(name: str) -> str:
-    """The API's path of a microphone, by its id or name."""
-    from appliance.client import quoted
-
-    return f"/microphones/{quoted(name)}"
-
-
 def _channel(_: click.Context, __: click.Parameter, value: str | None) -> str | int | None:
     if value is None or value == "mix":
         return value
@@ -141,31 +143,28 @@ def add(state: State, source: str, **options: Any) -> None:
 @_channel_option
 @_listen
 @click.option("--enable/--disable", "enabled", default=None, help="Whether it is opened at all.")
-@click.option(
-    "--trigger",
-    type=click.Choice(["on", "off"]),
-    help="Record by itself what rises above quiet; `earmark triggers` has the details.",
-)
 @pass_state
-def change(
-    state: State, name: str, new_name: str | None, trigger: str | None, **options: Any
-) -> None:
-    """Change a microphone's name, gain, channel, listening or trigger, while it runs."""
+def change(state: State, name: str, new_name: str | None, **options: Any) -> None:
+    """Change a microphone's name, gain, channel or listening, while it runs."""
     body = _given({"name": new_name, **options})
-    if not body and trigger is None:
-        raise click.UsageError("say what to change: --gain, --channel, --listen, --trigger, ...")
+    if not body:
+        raise click.UsageError("say what to change: --gain, --channel, --listen, --name, ...")
     with state.client() as client:
-        path = microphone_path(name)
-        if body:
-            changed = client.patch(path, body)
-            path = microphone_path(changed["id"])
-        if trigger is not None:
-            client.put(f"{path}/trigger", {} if trigger == "on" else None)
-        changed = client.get(path)
+        changed = client.patch(microphone_path(name), body)
     if state.json:
         emit(changed)
     else:
         show_microphones([changed])
+
+
+@devices.command("trigger", short_help="Let it record by itself, or not.")
+@click.argument("name")
+@click.argument("on_or_off", type=click.Choice(["on", "off"]))
+@trigger_options
+@pass_state
+def trigger(state: State, name: str, on_or_off: str, **options: Any) -> None:
+    """Record by itself what rises above the background: on or off. `earmark triggers` lists."""
+    switch(state, name, on=on_or_off == "on", **options)
 
 
 @devices.command("remove", short_help="Remove a microphone; its clips stay.")

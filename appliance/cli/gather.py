@@ -1,4 +1,4 @@
-"""What the box records by itself: triggers, daily schedules and background over time."""
+"""What the box records by itself: every day at a time, and background over time."""
 
 from __future__ import annotations
 
@@ -7,104 +7,9 @@ from typing import Any
 import click
 
 from appliance.cli.common import State, confirmed, emit, group, pass_state, yes_option
-from appliance.cli.devices import microphone_path
 from appliance.cli.durations import DURATION, DURATION_OR_ZERO
 from appliance.cli.output import count, fold, moment, right, safe, say, table
 from appliance.units import human_duration
-
-# --- triggers ------------------------------------------------------------------------------------
-
-_SETTINGS = ("rise_db", "preroll_s", "postroll_s", "max_s", "max_per_hour")
-
-
-@group(
-    "triggers",
-    short_help="Let the box record by itself what rises above quiet.",
-    invoke_without_command=True,
-)
-@click.pass_context
-@pass_state
-def triggers(state: State, context: click.Context) -> None:
-    """Show which microphones record by themselves what rises above the background.
-
-    What they record waits without a label: `earmark clips --unlabelled --source trigger`.
-    """
-    if context.invoked_subcommand is not None:
-        return
-    with state.client() as client:
-        microphones = client.get("/microphones")["items"]
-    if state.json:
-        emit({"items": [{k: m[k] for k in ("id", "name", "trigger")} for m in microphones]})
-        return
-    if not microphones:
-        say("No microphone is set up. Add one: earmark devices add ID --name NAME")
-        return
-    table(
-        [
-            fold("microphone"),
-            "trigger",
-            right("rise"),
-            right("before"),
-            right("after"),
-            right("longest"),
-            right("an hour"),
-        ],
-        [_trigger_row(microphone) for microphone in microphones],
-    )
-
-
-def _trigger_row(microphone: dict[str, Any]) -> tuple[Any, ...]:
-    trigger = microphone["trigger"]
-    if not trigger:
-        return (microphone["name"], "off", "", "", "", "", "")
-    values = [trigger.get(name) for name in _SETTINGS]
-    units = ("dB", "s", "s", "s", "")
-    shown = [
-        "default" if value is None else f"{value:g} {unit}".strip()
-        for value, unit in zip(values, units, strict=True)
-    ]
-    return (microphone["name"], "on", *shown)
-
-
-@triggers.command("on", short_help="Turn a trigger on, or change it.")
-@click.argument("microphone")
-@click.option("--rise", "rise_db", type=float, metavar="DB", help="So far above the background.")
-@click.option("--pre-roll", "preroll_s", type=DURATION_OR_ZERO, help="Kept from before the rise.")
-@click.option("--post-roll", "postroll_s", type=DURATION, help="Silence that ends a recording.")
-@click.option("--longest", "max_s", type=DURATION, help="Longest recording.")
-@click.option("--per-hour", "max_per_hour", type=int, metavar="N", help="At most so many an hour.")
-@pass_state
-def trigger_on(state: State, microphone: str, **options: Any) -> None:
-    """Record by itself what rises above the background of MICROPHONE. It stays on over restarts.
-
-    What is not given stays as it was, or as `earmark.toml` says.
-    """
-    with state.client() as client:
-        found = client.get(microphone_path(microphone))
-        before = {k: v for k, v in (found["trigger"] or {}).items() if k in _SETTINGS}
-        body = {**before, **{key: value for key, value in options.items() if value is not None}}
-        client.put(f"{microphone_path(found['id'])}/trigger", body)
-        _say_trigger(state, client.get(microphone_path(found["id"])))
-
-
-@triggers.command("off", short_help="Turn a trigger off.")
-@click.argument("microphone")
-@pass_state
-def trigger_off(state: State, microphone: str) -> None:
-    """Stop recording by itself. What has been recorded stays."""
-    with state.client() as client:
-        found = client.get(microphone_path(microphone))
-        client.put(f"{microphone_path(found['id'])}/trigger", None)
-        _say_trigger(state, client.get(microphone_path(found["id"])))
-
-
-def _say_trigger(state: State, microphone: dict[str, Any]) -> None:
-    if state.json:
-        emit({key: microphone[key] for key in ("id", "name", "trigger")})
-    else:
-        on = "on" if microphone["trigger"] else "off"
-        say(f"The trigger of {safe(microphone['name'])} is {on}.")
-
 
 # --- schedule ------------------------------------------------------------------------------------
 

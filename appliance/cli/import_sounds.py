@@ -112,7 +112,8 @@ def import_sounds(
 
 
 def _run(state: State, plan: ImportPlan, split: float | None, connections: int) -> Report:
-    from appliance.cli.import_upload import Uploader, settle_known
+    from appliance.cli.import_known import settle_known
+    from appliance.cli.import_upload import Uploader
     from appliance.cli.progress import Progress
     from appliance.client import ClientError
 
