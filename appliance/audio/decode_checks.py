@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from appliance.audio.mp3 import begins_as_mp3, says_its_length
 from appliance.audio.source import MAX_CHANNELS
 from appliance.errors import DecodeError
 from appliance.units import human_duration, human_size
@@ -48,10 +49,11 @@ def check_container(path: Path) -> str:
         raise DecodeError(
             f"it cannot be opened: {error.strerror}", "check that it exists and may be read"
         ) from None
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise DecodeError("it is not a regular file", "give a file with sound in it")
     with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor, not a path)
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise DecodeError("it is not a regular file", "give a file with sound in it")
         if facts.st_size == 0:
             raise DecodeError("it is empty (0 bytes)", "copy or record it again")
         head = file.read(_HEAD)
@@ -60,6 +62,11 @@ def check_container(path: Path) -> str:
             _check_wav(file, facts.st_size)
         elif kind == "OGG":
             _check_ogg(file, facts.st_size)
+        elif kind == "MP3" and not says_its_length(file):
+            raise DecodeError(
+                "it is an MP3 with a variable bit rate that does not say how long it is",
+                "convert it with `ffmpeg -i in.mp3 out.flac`",
+            )
     return kind
 
 
@@ -75,17 +82,13 @@ def _kind(head: bytes) -> str:
     for offset, magic, name in _FOREIGN:
         if head[offset : offset + len(magic)] == magic:
             raise DecodeError(f"it is {name}, which is not supported", _CONVERT)
-    if head[:3] == b"ID3" or (len(head) > 3 and head[0] == 0xFF and head[1] & 0xE6 in _LAYERS):
+    if head[:3] == b"ID3" or begins_as_mp3(head):
         return "MP3"
     if _looks_like_text(head):
         raise DecodeError("it is text, not sound, whatever its name says", f"give {SUPPORTED}")
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"FORM"):
         raise DecodeError("its header is cut short or damaged", "copy or export it again")
     raise DecodeError("it is not sound in a format that is known here", _CONVERT)
-
-
-# Second byte of an MPEG frame: sync bits, then the layer (11 = I, 10 = II, 01 = III).
-_LAYERS = (0xE2, 0xE4, 0xE6)
 
 
 def _looks_like_text(head: bytes) -> bool:
@@ -204,6 +207,9 @@ def too_long(seconds: float, max_seconds: float) -> DecodeError:
 def explain(kind: str, error: Exception, at_s: float = 0.0) -> DecodeError:
     """libsndfile's error as one of ours."""
     text = str(error).rpartition("': ")[2].removeprefix("Error : ").strip().rstrip(".")
+    if text.startswith("File does not exist"):
+        # What libsndfile says of an MP3 without a single whole frame.
+        text = "nothing in it can be decoded"
     where = f" after {at_s:.1f} s" if at_s else ""
     return DecodeError(
         f"this {kind} file is damaged or cut short{where} ({text})", "copy or export it again"

@@ -14,6 +14,7 @@ import soundfile
 
 from appliance import units
 from appliance.audio.level import peak_amplitude, rms_dbfs
+from appliance.audio.resample import resample
 from appliance.audio.source import Samples
 from appliance.errors import DecodeError, InvalidInput
 
@@ -55,14 +56,18 @@ def to_int16(samples: Samples, peak: float | None = None) -> npt.NDArray[np.int1
 def write_flac(samples: Samples, rate: int, path: Path, *, start_s: float = 0.0) -> Piece:
     """Write float32 [n] mono as FLAC at `path`, which must not exist, and fsync it.
 
-    On an error no file stays behind. The folder's fsync and the move to the final name are the
-    caller's. Raises InvalidInput on an impossible rate or shape, OSError when the disk refuses.
+    Sound at more than 48 kHz is resampled to 48 kHz: no clip holds more. On an error no file
+    stays behind. The folder's fsync and the move to the final name are the caller's.
+
+    Raises InvalidInput on an impossible rate or shape, OSError when the disk refuses.
     """
-    if samples.ndim != 1 or len(samples) == 0 or not 1 <= rate <= MAX_RATE:
+    if samples.ndim != 1 or len(samples) == 0 or rate < 1:
         raise InvalidInput(
-            f"a clip cannot be made of {samples.shape} samples at {rate} Hz",
-            f"give mono sound at up to {MAX_RATE} Hz",
+            f"a clip cannot be made of samples of shape {samples.shape} at {rate} Hz",
+            "give mono sound",
         )
+    if rate > MAX_RATE:
+        samples, rate = resample(samples, rate, MAX_RATE), MAX_RATE
     peak = peak_amplitude(samples)
     pcm = to_int16(samples, peak)
     # Encoded in memory first: libsndfile does not report every failed write to a disk.
