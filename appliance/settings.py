@@ -66,6 +66,7 @@ class ListenSettings:
     release: float = _help(0.6, "share of the threshold under which a sound has ended", 0, 1)
     smoothing_s: float = _help(0.6, "scores are averaged over this time", 0, 10)
     minimum_s: float = _help(0.0, "how long a score must stay above its threshold", 0, 60)
+    hold_s: float = _help(0.5, "a sound unheard for so long has ended", 0, 60)
     cooldown_s: float = _help(1.0, "pause after a detection of the same label", 0, 3600)
     clip_s: float = _help(5.0, "length of the clip kept with a detection, pre-roll included", 1, 60)
     keep_clips: bool = _help(True, "keep a clip of each detection")

@@ -13,17 +13,30 @@ from appliance.audio.source import Chunk, Samples
 
 class Stretch(NamedTuple):
     """Unbroken sound: mono float32 [n], its rate, CLOCK_BOOTTIME and number of its first frame,
-    and the stream that this number counts in (0 when there is none)."""
+    the stream that this number counts in (0 when there is none), and its speed."""
 
     samples: Samples
     rate: int
     captured_ns: int
     frame: int
     stream: int = 0
+    speed: float = 1.0
 
     @property
     def end_frame(self) -> int:
         return self.frame + len(self.samples)
+
+    def chunk(self, microphone: str) -> Chunk:
+        """The same as one chunk of that microphone."""
+        return Chunk(
+            microphone,
+            self.stream,
+            self.rate,
+            self.samples,
+            self.frame,
+            self.captured_ns,
+            speed=self.speed,
+        )
 
 
 class Ring:
@@ -95,4 +108,5 @@ def _joined(chunks: list[Chunk], skip: int) -> Stretch:
     first = chunks[0]
     samples = np.concatenate([first.samples[skip:], *(chunk.samples for chunk in chunks[1:])])
     frame = first.frame + skip
-    return Stretch(samples, first.rate, first.moment_ns(frame), frame, first.stream)
+    moment = first.moment_ns(frame)
+    return Stretch(samples, first.rate, moment, frame, first.stream, first.speed)

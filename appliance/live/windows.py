@@ -19,19 +19,26 @@ RESAMPLER_HOLDS_S = 0.045
 class Window:
     """What the network sees at once.
 
-    `samples`: float32 [window] at the model's rate. `frame`: the microphone's frame counter just
-    after the last sample, `end_ns`: when that sample was captured, `end_s`: the same place in
-    seconds of sound, lost frames included, which only grows and does not run faster when a replay
-    does. `ns_per_s`: how long a second of sound takes on the clock, 1e9 but for such a replay.
-    `fresh`: the first window after lost frames or a reopened stream.
+    samples: float32 [window] at the model's rate. stream, frame: the microphone's stream and its
+    frame counter just after the last sample, at `in_rate` frames a second. end_ns: when that
+    sample was captured. end_s: the same place in seconds of sound, lost frames included, which
+    only grows and does not run faster when a replay does. ns_per_s: how long a second of sound
+    takes on the clock, 1e9 but for such a replay. fresh: the first window after lost frames or a
+    reopened stream.
     """
 
     samples: Samples
+    stream: int
     frame: int
+    in_rate: int
     end_ns: int
     end_s: float
     ns_per_s: float
     fresh: bool
+
+    def frame_at(self, at_s: float) -> int:
+        """The microphone's frame at the place `at_s` in seconds of sound."""
+        return max(0, self.frame - round((self.end_s - at_s) * self.in_rate))
 
     def moment_ns(self, at_s: float) -> int:
         """When the place `at_s` in seconds of sound, not long before the end, was captured."""
@@ -166,7 +173,9 @@ class WindowStream:
         end_ns = near.moment_ns(frame)
         end_s = self._base_s + end / self.rate
         fresh, self._fresh = self._fresh, False
-        return Window(samples, frame, end_ns, end_s, 1e9 / near.speed, fresh)
+        return Window(
+            samples, near.stream, frame, near.rate, end_ns, end_s, 1e9 / near.speed, fresh
+        )
 
     def frames_needed(self) -> int:
         """How many more frames of the microphone complete the next window (0: unknown yet)."""

@@ -1,0 +1,249 @@
+"""The table of detections: stored as they are decided, reviewed by people, never rewritten."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, replace
+from typing import Any
+
+from appliance import clock
+from appliance.errors import InvalidInput, NotFound
+from appliance.events import EventBus
+from appliance.library.clips import Clips
+from appliance.library.microphones import MicrophoneRecords
+from appliance.library.names import label_name
+from appliance.live.detection import (
+    CONFIRMED,
+    REFUTED,
+    Detection,
+    DetectionPage,
+    NewDetection,
+    from_row,
+)
+from appliance.store.database import Database
+
+__all__ = ["Detection", "DetectionPage", "Detections"]
+
+log = logging.getLogger(__name__)
+
+LARGEST_PAGE = 1000
+_INSERT = """
+    INSERT INTO detections (microphone, label, score, peak, version, deployment_id, started_at,
+        boot_id, monotonic_ns, clock_synced, delay_ms, onset_delay_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class Detections:
+    """Thread-safe. Topic `detection` on the bus: {"what": "new" | "ended" | "clip" | "reviewed",
+    "detection": {...}}."""
+
+    def __init__(self, db: Database, clips: Clips, bus: EventBus) -> None:
+        self._db = db
+        self.clips = clips
+        self._bus = bus
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def get(self, identifier: int) -> Detection:
+        """Raises NotFound."""
+        row = self._db.row("SELECT * FROM detections WHERE id = ?", (identifier,))
+        if row is None:
+            raise NotFound(f"there is no detection {identifier}", "list them with `earmark listen`")
+        return from_row(row)
+
+    def page(
+        self,
+        *,
+        label: str | None = None,
+        microphone: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        review: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> DetectionPage:
+        """The newest first. `microphone`: id or name; since, until (excluded): epoch seconds;
+        `review`: "confirmed", "refuted", or "none" for those that nobody has looked at."""
+        if not 1 <= limit <= LARGEST_PAGE:
+            raise InvalidInput(f"a page of {limit} detections", f"ask for 1 to {LARGEST_PAGE}")
+        where, values = ["TRUE"], list[Any]()
+        for condition, value in (
+            ("label = ?", label),
+            ("microphone = ?", self._microphone_id(microphone)),
+            ("started_at >= ?", since),
+            ("started_at < ?", until),
+            ("id < ?", _position(cursor)),
+        ):
+            if value is not None:
+                where.append(condition)
+                values.append(value)
+        if review == "none":
+            where.append("review IS NULL")
+        elif review is not None:
+            where.append("review = ?")
+            values.append(_review(review))
+        rows = self._db.rows(
+            f"SELECT * FROM detections WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
+            [*values, limit + 1],
+        )
+        items = [from_row(row) for row in rows[:limit]]
+        return DetectionPage(items, str(items[-1].id) if len(rows) > limit else None)
+
+    def count(self) -> int:
+        row = self._db.row("SELECT count(*) AS n FROM detections")
+        return 0 if row is None else int(row["n"])
+
+    def _microphone_id(self, key: str | None) -> str | None:
+        if key is None:
+            return None
+        try:
+            return MicrophoneRecords(self._db).get(key).id
+        except NotFound:
+            return key  # removed since, but its detections are still known by its id
+
+    # --- while listening -----------------------------------------------------------------------
+
+    def add(self, new: NewDetection) -> Detection:
+        """Store a sound that was just decided, then tell of it. The delays span that: they are
+        those of the event, durable row included."""
+        stamp = clock.stamp_at(new.onset_ns)
+        with self._db.write() as tx:
+            cursor = tx.conn.execute(
+                _INSERT,
+                (
+                    new.microphone,
+                    new.label,
+                    new.score,
+                    new.score,
+                    new.version,
+                    new.deployment,
+                    stamp.wall,
+                    stamp.boot_id,
+                    stamp.monotonic_ns,
+                    int(stamp.clock_synced),
+                    *_delays(new),
+                ),
+            )
+        detection = self.get(int(cursor.lastrowid or 0))
+        delay, onset = _delays(new)
+        detection = replace(detection, delay_ms=delay, onset_delay_ms=onset)
+        self._tell("new", detection)
+        log.info(
+            "%s on %s: %.2f, %.0f ms after its window", new.label, new.microphone, new.score, delay
+        )
+        return detection
+
+    def end(self, begun: Detection, ended_ns: int, peak: float) -> Detection:
+        """The sound is over since `ended_ns`. `begun` is what `add` gave: its delays are kept."""
+        ended_at = max(begun.started_at, clock.stamp_at(ended_ns).wall)
+        with self._db.write() as tx:
+            tx.conn.execute(
+                "UPDATE detections SET ended_at = ?, peak = ?, delay_ms = ?, onset_delay_ms = ?"
+                " WHERE id = ?",
+                (ended_at, peak, begun.delay_ms, begun.onset_delay_ms, begun.id),
+            )
+        ended = self.get(begun.id)
+        self._tell("ended", ended)
+        return ended
+
+    def attach(self, identifier: int, clip: int) -> Detection:
+        """The clip of a detection is stored. A review that came before it labels it now."""
+        with self._db.write() as tx:
+            tx.conn.execute("UPDATE detections SET clip_id = ? WHERE id = ?", (clip, identifier))
+            detection = self.get(identifier)
+            if detection.review_label is not None:
+                self.clips.set_label(
+                    [clip], detection.review_label, detection.reviewed_by or "", create=True
+                )
+        self._tell("clip", detection)
+        return detection
+
+    def close_open(self) -> int:
+        """At start: end those that an earlier daemon left sounding when it was killed."""
+        with self._db.write() as tx:
+            cursor = tx.conn.execute(
+                "UPDATE detections SET ended_at = started_at WHERE ended_at IS NULL"
+            )
+        return int(cursor.rowcount)
+
+    # --- reviewing -----------------------------------------------------------------------------
+
+    def review(
+        self, identifier: int, review: str | None, label: str | None = None, author: str = ""
+    ) -> Detection:
+        """Say whether it was right. "confirmed" gives its clip the detection's label; "refuted"
+        with a label gives it that one, without one leaves it unlabelled; None takes back what an
+        earlier review said, with the label that it gave.
+
+        Raises NotFound, InvalidInput.
+        """
+        with self._db.write() as tx:
+            before = self.get(identifier)
+            given = _reviewed_label(before, _review(review), label)
+            tx.conn.execute(
+                "UPDATE detections SET review = ?, review_label = ?, reviewed_by = ?,"
+                " reviewed_at = ? WHERE id = ?",
+                (
+                    review,
+                    given,
+                    None if review is None else author,
+                    None if review is None else time.time(),
+                    identifier,
+                ),
+            )
+            self._label_clip(before, given, author)
+            after = self.get(identifier)
+        self._tell("reviewed", after)
+        return after
+
+    def _label_clip(self, before: Detection, given: str | None, author: str) -> None:
+        if before.clip is None:
+            return  # it is still being recorded, and `attach` labels it; or it was deleted
+        if given is not None:
+            self.clips.set_label([before.clip], given, author, create=True)
+            return
+        # Only the label that a review gave is taken back, never one that a person set since.
+        earlier = before.review_label
+        if earlier is not None and self.clips.get(before.clip).label == earlier:
+            self.clips.set_label([before.clip], None, author)
+
+    def _tell(self, what: str, detection: Detection) -> None:
+        self._bus.publish("detection", {"what": what, "detection": asdict(detection)})
+
+
+def _delays(new: NewDetection) -> tuple[float, float]:
+    """Milliseconds from the deciding window's last sample, and from the onset, until now."""
+    now = clock.monotonic_ns()
+    return max(0.0, (now - new.decided_ns) / 1e6), max(0.0, (now - new.onset_ns) / 1e6)
+
+
+def _review(review: str | None) -> str | None:
+    if review not in (None, CONFIRMED, REFUTED):
+        raise InvalidInput(f"{review!r} is no review", f"say {CONFIRMED}, {REFUTED} or nothing")
+    return review
+
+
+def _reviewed_label(before: Detection, review: str | None, label: str | None) -> str | None:
+    """The label that the review gives the clip."""
+    wanted = None if label is None else label_name(label)
+    if review is None and wanted is not None:
+        raise InvalidInput("a label without a review", "say refuted, and what it really was")
+    if review == CONFIRMED:
+        if wanted not in (None, before.label):
+            raise InvalidInput(
+                f"{before.label!r} cannot be confirmed as {wanted!r}", "refute it with that label"
+            )
+        return before.label
+    if wanted == before.label:
+        raise InvalidInput(f"{before.label!r} cannot be refuted as itself", "confirm it")
+    return wanted
+
+
+def _position(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidInput(f"{cursor[:40]!r} is no cursor", "pass on `next` of the page before")
+    return int(cursor)

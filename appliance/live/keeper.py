@@ -1,0 +1,147 @@
+"""Keeps what was detected: the row at once, the end when it comes, the clip when it is whole.
+
+Everything here runs on one thread of its own, because a database and a disk may be slow and
+listening must not wait for them.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from appliance import clock
+from appliance.audio.capture import Capture
+from appliance.audio.ring import Stretch
+from appliance.errors import EarmarkError
+from appliance.live.detection import Detection, NewDetection
+from appliance.live.detections import Detections
+from appliance.recording.assembly import Part
+from appliance.recording.storing import SessionChain, store_part
+from appliance.recording.take import DEAD_STATES
+from appliance.recording.worker import Worker
+
+log = logging.getLogger(__name__)
+
+# A clip whose sound does not come (the microphone died) is stored with what there is after this.
+PATIENCE_S = 5.0
+
+
+@dataclass
+class Kept:
+    """A sound being kept. Belongs to the keeper's thread, but for `end`, which hands over."""
+
+    new: NewDetection
+    capture: Capture
+    first_frame: int
+    end_frame: int
+    past: Stretch  # of the clip, what was there when it was decided
+    row: Detection | None = None
+    clip_due_ns: int = field(default=0)
+
+
+class Keeper:
+    def __init__(
+        self, detections: Detections, *, clip_s: float, preroll_s: float, keep_clips: bool
+    ) -> None:
+        """clip_s: length of a detection's clip, of which `preroll_s` lie before its onset."""
+        self._detections = detections
+        self._clip_s = clip_s
+        self._preroll_s = min(preroll_s, clip_s)
+        self._keep_clips = keep_clips
+        self._sessions = SessionChain(detections.clips, "detection")
+        self._pending: list[Kept] = []
+        self._worker = Worker("detections", tick=self._watch)
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Store what is pending with as much sound as there is."""
+        self._worker.submit(lambda: self._store_due(everything=True))
+        self._worker.stop()
+
+    def begin(self, new: NewDetection, capture: Capture, onset: tuple[int, int, int]) -> Kept:
+        """A sound was decided. onset: stream, frame and rate of the microphone where it began.
+        Called by the detector; returns at once."""
+        stream, frame, rate = onset
+        first = max(0, frame - round(self._preroll_s * rate))
+        past = Stretch(np.zeros(0, np.float32), rate, 0, first)
+        if self._keep_clips:
+            # Now, because the ring forgets everything before a gap.
+            past = capture.ring.from_frame(first)
+        if past.stream != stream:
+            past = Stretch(np.zeros(0, np.float32), rate, 0, first, stream)
+        first = past.frame if len(past.samples) else first
+        kept = Kept(new, capture, first, first + round(self._clip_s * rate), past)
+        self._worker.submit(lambda: self._begin(kept))
+        return kept
+
+    def end(self, kept: Kept, ended_ns: int, peak: float) -> None:
+        """The sound of `kept` is over. Returns at once."""
+        self._worker.submit(lambda: self._end(kept, ended_ns, peak))
+
+    def _begin(self, kept: Kept) -> None:
+        kept.row = self._detections.add(kept.new)
+        if self._keep_clips:
+            missing = kept.end_frame - kept.past.end_frame
+            wait_s = max(0.0, missing / kept.past.rate) + PATIENCE_S
+            kept.clip_due_ns = clock.monotonic_ns() + round(wait_s * 1e9)
+            self._pending.append(kept)
+
+    def _end(self, kept: Kept, ended_ns: int, peak: float) -> None:
+        if kept.row is not None:
+            self._detections.end(kept.row, ended_ns, peak)
+
+    def _watch(self) -> bool:
+        self._store_due()
+        return bool(self._pending)
+
+    def _store_due(self, *, everything: bool = False) -> None:
+        now = clock.monotonic_ns()
+        waiting = []
+        for kept in self._pending:
+            there = kept.capture.ring.last(0.0)
+            whole = there.stream == kept.past.stream and there.frame >= kept.end_frame
+            dead = kept.capture.status().state in DEAD_STATES
+            gone = dead or there.stream != kept.past.stream or now >= kept.clip_due_ns
+            if whole or gone or everything:
+                try:
+                    self._store_clip(kept)
+                except EarmarkError as error:
+                    log.error("the clip of a detection could not be stored: %s", error)
+            else:
+                waiting.append(kept)
+        self._pending = waiting
+
+    def _store_clip(self, kept: Kept) -> None:
+        sound = kept.capture.ring.from_frame(kept.first_frame)
+        if sound.stream != kept.past.stream or sound.frame != kept.first_frame:
+            sound = kept.past
+        samples = sound.samples[: kept.end_frame - kept.first_frame]
+        if kept.row is None or len(samples) == 0:
+            return
+        part = Part(
+            microphone=kept.new.microphone,
+            samples=samples,
+            rate=sound.rate,
+            stream=sound.stream,
+            frame=sound.frame,
+            captured_ns=sound.captured_ns,
+            start_s=0.0,
+            lost_frames=0,
+        )
+        clip = store_part(
+            self._detections.clips,
+            part,
+            source="detection",
+            session=self._sessions.session(part.captured_ns, part.microphone),
+            extra={
+                "suggested": kept.new.label,
+                "score": round(kept.new.score, 4),
+                "version": kept.new.version,
+                "detection": kept.row.id,
+            },
+        )
+        self._detections.attach(kept.row.id, clip.id)

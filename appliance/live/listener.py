@@ -1,0 +1,129 @@
+"""Listening: every microphone that shall be listened to, with the version that is deployed.
+
+It needs nobody's help after a restart: microphones, gains, thresholds and the deployment come
+from the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from appliance import clock
+from appliance.errors import EarmarkError
+from appliance.events import Event, EventBus
+from appliance.live.decision import Rules
+from appliance.live.detections import Detections
+from appliance.live.detector import Detector
+from appliance.live.ear import Ear
+from appliance.live.keeper import Keeper
+from appliance.models.deploy import Deployments
+from appliance.models.thresholds import Thresholds
+from appliance.recording.microphones import Microphones
+from appliance.settings import Settings
+
+log = logging.getLogger(__name__)
+
+HEARING_EVERY_S = 0.25
+
+
+class Listener:
+    """Thread-safe. Topic `hearing` on the bus, at most four times a second:
+    {"microphones": hearing()}."""
+
+    def __init__(
+        self,
+        microphones: Microphones,
+        deployments: Deployments,
+        detections: Detections,
+        thresholds: Thresholds,
+        settings: Settings,
+        bus: EventBus,
+    ) -> None:
+        listen = settings.listen
+        self._microphones = microphones
+        self._detections = detections
+        self._bus = bus
+        self._keeper = Keeper(
+            detections,
+            clip_s=listen.clip_s,
+            preroll_s=settings.audio.preroll_s,
+            keep_clips=listen.keep_clips,
+        )
+        rules = Rules(
+            release=listen.release,
+            smoothing_s=listen.smoothing_s,
+            minimum_s=listen.minimum_s,
+            hold_s=listen.hold_s,
+            cooldown_s=listen.cooldown_s,
+        )
+        self._detector = Detector(deployments, rules, thresholds.get, self._judged)
+        self._syncing = threading.Lock()
+        self._told_at = 0.0
+        # Of microphones that are listened to no more; so that the sums only grow.
+        self._earlier_windows = 0
+        self._earlier_missed = 0
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Listen from now on, as soon as a version is deployed."""
+        if closed := self._detections.close_open():
+            log.info("%d detections were sounding when the daemon ended", closed)
+        self._keeper.start()
+        self._unsubscribe = self._bus.subscribe(self._told)
+        for view in self._microphones.all():
+            self._sync(view.id)
+        self._detector.start()
+
+    def stop(self) -> None:
+        """Listen no more; what sounds has ended, and its clips are stored."""
+        self._unsubscribe()
+        self._detector.stop()
+        self._keeper.stop()
+
+    def hearing(self) -> dict[str, dict[str, Any]]:
+        """Of each microphone that is listened to, by id: the five highest scores of its newest
+        window, what sounds now, what was refused and why, and how listening keeps up."""
+        return {identifier: ear.hearing() for identifier, ear in self._detector.ears().items()}
+
+    def windows(self) -> tuple[int, int]:
+        """How many windows were judged, and how many were missed, since the daemon started."""
+        with self._syncing:
+            ears = self._detector.ears().values()
+            judged = self._earlier_windows + sum(ear.windows for ear in ears)
+            return judged, self._earlier_missed + sum(ear.missed for ear in ears)
+
+    def _told(self, event: Event) -> None:
+        if event.topic == "deployment":
+            self._detector.wake()
+        elif event.topic == "microphone" and event.data["what"] != "state":
+            self._sync(event.data["microphone"]["id"])
+
+    def _sync(self, identifier: str) -> None:
+        """Bring listening to one microphone in line with its row."""
+        with self._syncing:
+            capture = None
+            try:
+                view = self._microphones.get(identifier)
+                if view.enabled and view.listen:
+                    capture = self._microphones.capture(identifier)
+            except EarmarkError as error:
+                log.debug("%s is not listened to: %s", identifier, error)
+            before = self._detector.ears().get(identifier)
+            if (before.capture if before else None) is capture:
+                return
+            if before is not None:
+                self._earlier_windows += before.windows
+                self._earlier_missed += before.missed
+            ear = None
+            if capture is not None:
+                ear = Ear(capture, self._keeper, self._detector.wake)
+            self._detector.set(identifier, ear)
+
+    def _judged(self) -> None:
+        now = clock.seconds()
+        if now - self._told_at >= HEARING_EVERY_S:
+            self._told_at = now
+            self._bus.publish("hearing", {"microphones": self.hearing()})
