@@ -20,7 +20,7 @@ setup:  ## install the system packages and .venv with everything in it (the othe
 
 demo:  ## watch a box learn sounds and hear them, without a microphone (4 minutes)
 	@scripts/setup.sh
-	@$(BIN)/python -m appliance.demo $(ARGS)
+	@$(BIN)/earmark demo $(ARGS)
 
 test:  ## format, types, import rules and every test
 	@scripts/setup.sh test

@@ -43,15 +43,13 @@ class Scene:
     backgrounds: tuple[str, ...]
     events: tuple[Event, ...]
 
-    def at(self, start_s: float, end_s: float, least: float = 0.05) -> str:
-        """Which label the stretch carries: that of the event it overlaps most, by at least
-        `least` seconds, else `background`. It plays the person who knows what was played."""
-        best, label = least, BACKGROUND
-        for event in self.events:
-            overlap = min(end_s, event.end_s) - max(start_s, event.start_s)
-            if overlap >= best:
-                best, label = overlap, event.label
-        return label
+    def during(self, start_s: float, end_s: float, least: float = 0.05) -> list[Event]:
+        """The events of which the stretch holds at least `least` seconds."""
+        return [
+            event
+            for event in self.events
+            if min(end_s, event.end_s) - max(start_s, event.start_s) >= least
+        ]
 
     def save_truth(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1))

@@ -62,9 +62,10 @@ class Room:
 
 
 def quiet_room(rng: Rng, count: int, rate: int) -> Samples:
-    """What is left when nothing happens: noise that falls by 3 to 6 dB an octave."""
-    slope = rng.uniform(0.5, 1.0)
-    return shaped_noise(rng, count, rate, lambda f: (f + 30) ** -slope)
+    """What is left when nothing happens: noise that falls by 2 to 5 dB an octave, without the
+    lowest octaves, which small microphones leave out."""
+    slope = rng.uniform(0.3, 0.8)
+    return shaped_noise(rng, count, rate, lambda f: f / (f + 120) * (f + 30) ** -slope)
 
 
 def mains_hum(rng: Rng, count: int, rate: int) -> Samples:
@@ -118,7 +119,7 @@ def background(
     stretch = -(-count // len(kinds))
     for number, kind in enumerate(kinds):
         length = stretch + overlap
-        piece = BACKGROUNDS[kind](rng, length, rate) * np.float32(decibels(rng.uniform(-2, 2)))
+        piece = BACKGROUNDS[kind](rng, length, rate) * np.float32(decibels(rng.uniform(-1, 1)))
         piece *= ramps(length, overlap if number else 0, overlap)
         add_at(out, piece, number * stretch)
     return out

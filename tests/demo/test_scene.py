@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.demo.scene import BACKGROUND, Event, Scene, compose, write_wav
+from appliance.demo.scene import Event, Scene, compose, write_wav
 from appliance.demo.signals import Samples
 from appliance.demo.sounds import EVENTS
 from appliance.demo.surroundings import BACKGROUNDS
@@ -75,17 +75,17 @@ def test_background_alone() -> None:
     assert scene.events == ()
     assert scene.duration_s == 20
     assert scene.backgrounds == tuple(BACKGROUNDS)
-    assert scene.at(0, 20) == BACKGROUND
+    assert scene.during(0, 20) == []
     assert level_db(samples) == pytest.approx(scene.background_dbfs, abs=3)
 
 
-def test_a_stretch_is_called_by_what_it_overlaps_most() -> None:
+def test_what_sounds_during_a_stretch() -> None:
     events = (Event("doorbell", 4.0, 6.0), Event("dog bark", 8.0, 9.0))
     scene = Scene("s", 0, 48_000, 12.0, -50.0, ("rain",), events)
-    assert scene.at(3.0, 5.0) == "doorbell"
-    assert scene.at(5.8, 9.0) == "dog bark"
-    assert scene.at(6.5, 7.5) == BACKGROUND
-    assert scene.at(3.0, 4.01) == BACKGROUND
+    assert scene.during(3.0, 5.0) == [events[0]]
+    assert scene.during(5.8, 9.0) == list(events)
+    assert scene.during(6.5, 7.5) == []
+    assert scene.during(3.0, 4.01) == []
 
 
 def test_written_as_16_bit_wav_with_the_truth_beside_it(tmp_path: Path) -> None:
