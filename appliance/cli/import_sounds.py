@@ -112,6 +112,7 @@ def import_sounds(
 
 
 def _run(state: State, plan: ImportPlan, split: float | None, connections: int) -> Report:
+    from appliance.cli.import_folder import natural
     from appliance.cli.import_known import settle_known
     from appliance.cli.import_upload import Uploader
     from appliance.cli.progress import Progress
@@ -158,6 +159,8 @@ def _run(state: State, plan: ImportPlan, split: float | None, connections: int) 
             report.failed.append(outcome.refused)
         if outcome.kept:
             report.kept.append(outcome.kept)
+    report.failed.sort(key=lambda one: natural(one.name))
+    report.kept.sort(key=lambda one: natural(one.name))
     report.seconds = time.monotonic() - began
     return report
 
