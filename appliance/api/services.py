@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from appliance.library.clips import Clips
     from appliance.library.datasets import Datasets
     from appliance.library.labels import Labels
-    from appliance.library.schedules import ScheduleRecords
     from appliance.live.detections import Detections
     from appliance.live.listener import Listener
     from appliance.models.deploy import Deployments
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from appliance.recording.background import Background
     from appliance.recording.microphones import Microphones
     from appliance.recording.recorder import Recorder
+    from appliance.recording.schedule import Schedules
     from appliance.recording.triggered import Triggers
     from appliance.settings import Settings
     from appliance.store.database import Database
@@ -52,7 +52,7 @@ class Services:
     microphones: Microphones
     recorder: Recorder
     triggers: Triggers
-    schedules: ScheduleRecords
+    schedules: Schedules
     background: Background
     queue: Queue
     runner: Runner
