@@ -13,6 +13,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.api import problems
+from appliance.errors import EarmarkError
 from appliance.units import human_size
 
 JSON_BYTES = 4 << 20
@@ -25,8 +26,16 @@ UPLOADS = ("/api/v1/clips", "/api/v1/predict", "/api/v1/versions/import")
 _DRAIN_SECONDS = 3.0
 
 
-class TooSlow(Exception):
+class TooSlow(EarmarkError):
     """The sender paused for too long."""
+
+    status = 408
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the body stopped coming: nothing of it was kept",
+            "send it again, over a line that does not stall",
+        )
 
 
 class Limits:
@@ -62,7 +71,8 @@ class Limits:
                         await _refuse_size(cap, upload, scope, receive, send)
                         return
         except TimeoutError:
-            await problems.respond(of_slow_sender(), {"Connection": "close"})(scope, receive, send)
+            refusal = problems.respond(problems.of_error(TooSlow()), {"Connection": "close"})
+            await refusal(scope, receive, send)
             return
         await self._app(scope, _replayed(bytes(body), receive), send)
 
@@ -73,12 +83,6 @@ def declared(scope: Scope) -> int:
         if key == b"content-length" and value.isdigit():
             return int(value)
     return 0
-
-
-def of_slow_sender() -> dict[str, Any]:
-    return problems.problem(
-        408, "the body stopped coming", "send it again, over a line that does not stall"
-    )
 
 
 def of_size(cap: int, upload: bool) -> dict[str, Any]:

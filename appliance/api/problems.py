@@ -92,7 +92,7 @@ def of_error(error: EarmarkError) -> dict[str, Any]:
     """The problem that says what `error` says."""
     name, title = next(
         (_TITLES[kind] for kind in type(error).__mro__ if kind in _TITLES),
-        ("internal", "Internal error"),
+        _HTTP_TITLES.get(error.status, ("internal", "Internal error")),
     )
     reasons = getattr(error, "reasons", None)
     return problem(
@@ -127,7 +127,12 @@ async def _earmark(request: Request, error: Exception) -> Response:
     assert isinstance(error, EarmarkError)
     if error.status >= 500:
         log.warning("%s %s: %s", request.method, request.url.path, error)
-    headers = {"Retry-After": "10"} if error.status == 503 else None
+    headers = {}
+    if error.status == 503:
+        headers["Retry-After"] = "10"
+    if error.status in (408, 413):
+        # Whatever still comes of that body is not worth a connection.
+        headers["Connection"] = "close"
     return respond(of_error(error), headers)
 
 

@@ -24,7 +24,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from appliance.api.limits import TooSlow, declared
+from appliance.api.limits import declared
 from appliance.errors import InvalidInput, LowSpace, TooLarge
 from appliance.paths import DataFolder
 from appliance.units import human_size
@@ -123,7 +123,7 @@ async def _stream(request: Request, sink: _Sink) -> None:
                 await run_in_threadpool(sink.write, bytes(block))
                 block.clear()
         await run_in_threadpool(sink.finish, bytes(block))
-    except (ClientDisconnect, TooSlow):
+    except ClientDisconnect:
         raise InvalidInput(
             "the upload stopped before its end: nothing of it was kept", "send it again"
         ) from None

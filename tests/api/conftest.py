@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 import uvicorn
+from appliance.live.detections import Detections
+from appliance.live.listener import Listener
 
 from appliance.api.app import create_app
 from appliance.api.server import server_config
@@ -28,8 +30,6 @@ from appliance.library.datasets import Datasets
 from appliance.library.labels import Labels
 from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
-from appliance.live.detections import Detections
-from appliance.live.listener import Listener
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions

@@ -11,6 +11,7 @@ from appliance.api.schemas.microphones import MicrophoneChange, NewMicrophone, T
 from appliance.api.services import ServicesDep
 from appliance.audio.devices import Device
 from appliance.recording.microphones import MicrophoneView
+from appliance.recording.watcher import TriggerState
 
 router = APIRouter(prefix="/microphones", tags=["microphones"])
 
@@ -36,11 +37,17 @@ def available_microphones(services: ServicesDep) -> Response:
     return page(services.microphones.available())
 
 
-@router.put("/{id:path}/trigger", response_model=MicrophoneView)
-def set_trigger(id: str, body: TriggerBody | None, services: ServicesDep) -> Response:
+@router.get("/{id:path}/trigger", response_model=TriggerState)
+def get_trigger(id: str, services: ServicesDep) -> Response:
+    """Whether it records by itself, its levels, and what it has recorded so far."""
+    return answer(services.triggers.state(id))
+
+
+@router.put("/{id:path}/trigger", response_model=TriggerState)
+def set_trigger(id: str, services: ServicesDep, body: TriggerBody | None = None) -> Response:
     """Let it record by itself what rises above the background; null switches that off."""
     settings = None if body is None else body.model_dump(exclude_none=True)
-    return answer(services.microphones.set_trigger(id, settings))
+    return answer(services.triggers.set(id, settings))
 
 
 @router.get("/{id:path}", response_model=MicrophoneView)

@@ -10,7 +10,7 @@ from appliance.api.schemas.base import Id, Page
 from appliance.api.schemas.microphones import NewBackground, NewRecording, NewSchedule
 from appliance.api.services import Author, ServicesDep
 from appliance.library.schedules import Schedule
-from appliance.recording.background import BackgroundRun
+from appliance.recording.background import BackgroundTask
 from appliance.recording.take import Recording
 
 router = APIRouter(tags=["recording"])
@@ -48,16 +48,16 @@ def stop_recording(id: Id, services: ServicesDep) -> Response:
     return answer(services.recorder.finish(id))
 
 
-@router.get("/background", response_model=Page[BackgroundRun])
+@router.get("/background", response_model=Page[BackgroundTask])
 def list_background(services: ServicesDep) -> Response:
-    """The gatherings of background that run now."""
-    return page(services.background.active())
+    """The gatherings that run now and the last that ended, newest first."""
+    return page(services.background.all())
 
 
-@router.post("/background", status_code=201, response_model=BackgroundRun)
+@router.post("/background", status_code=201, response_model=BackgroundTask)
 def gather_background(body: NewBackground, services: ServicesDep, author: Author) -> Response:
     """Gather short recordings spread over a time, to teach what is *not* to be reported."""
-    run = services.background.start(
+    task = services.background.begin(
         body.microphone,
         samples=body.samples,
         over_s=body.over_s,
@@ -65,14 +65,19 @@ def gather_background(body: NewBackground, services: ServicesDep, author: Author
         label=body.label,
         author=author,
     )
-    return answer(run, 201)
+    return answer(task, 201)
 
 
-@router.delete("/background/{id}", status_code=204)
+@router.get("/background/{id}", response_model=BackgroundTask)
+def get_background(id: Id, services: ServicesDep) -> Response:
+    """One gathering, also after its end."""
+    return answer(services.background.get(id))
+
+
+@router.delete("/background/{id}", response_model=BackgroundTask)
 def stop_background(id: Id, services: ServicesDep) -> Response:
     """End a gathering; what it recorded is kept."""
-    services.background.stop(id)
-    return Response(status_code=204)
+    return answer(services.background.cancel(id))
 
 
 @router.get("/schedules", response_model=Page[Schedule])
