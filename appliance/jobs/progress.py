@@ -68,12 +68,6 @@ def read_curve(path: Path) -> list[dict[str, Any]]:
     return [lines[round(i * stride)] for i in range(MOST_POINTS)]
 
 
-def last_line(path: Path) -> dict[str, Any] | None:
-    """The newest whole line, or None."""
-    lines = read_curve(path)
-    return lines[-1] if lines else None
-
-
 def read_plan(path: Path) -> dict[str, Any] | None:
     """The plan that the worker decided on, or None while there is none."""
     try:

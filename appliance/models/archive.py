@@ -14,6 +14,7 @@ import shutil
 import stat
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,7 @@ MOST_BYTES = {
     "evaluation.json": 64 << 20,
     "model.onnx": 64 << 20,
     "model.safetensors": 64 << 20,
-    "reference.npz": 256 << 20,
+    "reference.npz": 96 << 20,
 }
 """Every entry that may be there, and its largest size when unpacked."""
 
@@ -142,7 +143,14 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
     except EarmarkError:
         raise
     # zipfile raises each of these for one kind of damage or another.
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+    ) as error:
         raise InvalidInput(f"not an archive of a version: {error}", _ADVICE) from None
     fsync_folder(folder)
     manifest = read_json(folder / MANIFEST)

@@ -60,10 +60,11 @@ class Certificate:
 def read_reference(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """`windows` float32 [n, window_samples] and the trainer's `probabilities` [n, classes]."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             windows = np.asarray(stored["windows"], dtype=np.float32)
             probabilities = np.asarray(stored["probabilities"], dtype=np.float32)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    # TypeError: an array alone is no context manager
+    except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
         raise EngineError(
             f"the reference outputs in {path} cannot be read: {error}", "train the version again"
         ) from error

@@ -37,7 +37,7 @@ OLDEST_OPSET = 13
 MEMORY = 4 << 30
 CPU_SECONDS = 60
 WALL_SECONDS = 120
-LARGEST_REFERENCE = 512 << 20
+LARGEST_REFERENCE = 128 << 20
 _ADVICE = "only versions that Earmark exported can be imported"
 
 

@@ -85,15 +85,20 @@ def confusion_png(evaluation: dict[str, Any]) -> bytes:
     for i, row in enumerate(counts):
         total = max(sum(row), 1)
         for j, count in enumerate(row):
-            box = (left + j * cell, top + i * cell, left + (j + 1) * cell, top + (i + 1) * cell)
+            if not count:
+                continue
+            corner = (left + j * cell, top + i * cell)
             share = count / total
-            tint = BLUE if i == j else ORANGE
-            draw.rectangle(box, fill=_mixed(PAPER, tint, share), outline=GRID)
+            shade = _mixed(PAPER, BLUE if i == j else ORANGE, share)
+            draw.rectangle((*corner, corner[0] + cell, corner[1] + cell), fill=shade)
             size = _fitting(str(count), cell)
-            if count and size >= _SMALLEST_DIGITS:
+            if size >= _SMALLEST_DIGITS:
                 ink = PAPER if share > 0.55 else INK
-                middle = (box[0] + cell / 2, box[1] + cell / 2)
-                draw.text(middle, str(count), ink, font(size), anchor="mm")
+                centre = (corner[0] + cell / 2, corner[1] + cell / 2)
+                draw.text(centre, str(count), ink, font(size), anchor="mm")
+    for n in range(len(labels) + 1):
+        draw.line((left + n * cell, top, left + n * cell, top + side), GRID)
+        draw.line((left, top + n * cell, left + side, top + n * cell), GRID)
     return _png(image)
 
 
@@ -206,5 +211,5 @@ def _mixed(paper: Colour, ink: Colour, share: float) -> Colour:
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return buffer.getvalue()

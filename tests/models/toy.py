@@ -44,10 +44,10 @@ def model(
     weights[0:2, 1] = 0.3 * gain
     weights[2:4, 2] = 0.3
     bias = np.zeros(classes, dtype=np.float32)
-    bias[1:3] = 4.0
+    bias[1:3] = 5.0
     nodes = [
         helper.make_node("Unsqueeze", ["waveform", "one"], ["signal"]),
-        helper.make_node("Conv", ["signal", "kernels"], ["bands"], strides=[64]),
+        helper.make_node("Conv", ["signal", "kernels"], ["bands"], strides=[61]),
         helper.make_node("Mul", ["bands", "bands"], ["power"]),
         helper.make_node("ReduceMean", ["power", "two"], ["mean"], keepdims=0),
         helper.make_node("Add", ["mean", "floor"], ["raised"]),
