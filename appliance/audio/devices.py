@@ -62,13 +62,16 @@ def list_devices(root: Path = ROOT) -> list[Device]:
 
 
 def list_cards(root: Path = ROOT) -> list[Device]:
-    """Capture devices of the kernel, sorted by card and device; never raises for what is gone."""
+    """Capture devices of the kernel, USB first (a Jetson lists twenty internal ones), then by card
+    and device. Never raises for what is gone."""
     devices = []
     for folder in (root / "proc/asound").glob("card[0-9]*"):
         number = folder.name.removeprefix("card")
         if number.isdigit() and folder.is_dir():
             devices += _card_devices(root, folder, int(number))
-    return sorted(devices, key=lambda device: (device.card or 0, device.device or 0))
+    return sorted(
+        devices, key=lambda device: (not device.usb_path, device.card or 0, device.device or 0)
+    )
 
 
 def card_folders(root: Path = ROOT) -> frozenset[str]:
@@ -77,17 +80,15 @@ def card_folders(root: Path = ROOT) -> frozenset[str]:
 
 
 def find_device(identifier: str, devices: Iterable[Device]) -> Device | None:
-    """The device with that id; else the only one with its serial, on another port."""
-    listed = list(devices)
-    for device in listed:
-        if device.id == identifier:
-            return device
-    kind, _, rest = identifier.partition(":")
-    path, _, serial = rest.partition(":")
-    if kind != "usb" or not path or not serial:
-        return None
-    moved = [device for device in listed if device.id.partition(":")[2].partition(":")[2] == serial]
-    return moved[0] if len(moved) == 1 else None
+    """The device with that id. One with the same serial on another port is not it: cheap
+    microphones of one make share a "serial", and a wrong one must not be heard in its place."""
+    return next((device for device in devices if device.id == identifier), None)
+
+
+def same_serial(identifier: str, devices: Iterable[Device]) -> list[Device]:
+    """Devices that carry the serial of the id on another port, to give as a hint."""
+    _, _, serial = identifier.partition(",")[0].removeprefix("usb:").partition(":")
+    return [device for device in devices if serial and device.serial == serial]
 
 
 def user_of(device: Device, root: Path = ROOT) -> str:
@@ -172,7 +173,7 @@ def _name(folder: Path, card: int, pcm: Path) -> str:
     if match := pattern.search(_text(folder.parent / "cards")):
         card_name = match[1].strip()
     pcm_name = ""
-    if match := re.search(r"^(?:id|name): (.+)$", _text(pcm / "info"), re.MULTILINE):
+    if match := re.search(r"^name: (.+)$", _text(pcm / "info"), re.MULTILINE):
         pcm_name = match[1].strip()
     if not card_name:
         return pcm_name or folder.name

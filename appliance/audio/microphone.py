@@ -139,13 +139,13 @@ def _preference(rate: int) -> tuple[bool, int]:
 
 
 def _present(identifier: str) -> devices.Device:
-    found = devices.find_device(identifier, devices.list_cards())
+    listed = devices.list_cards()
+    found = devices.find_device(identifier, listed)
     if found is None:
-        raise SourceError(
-            "missing",
-            f"the microphone {identifier} is not plugged in",
-            "plug it in; it is tried again by itself. `earmark devices` lists what is there",
-        )
+        advice = "plug it in; it is tried again by itself. `earmark devices` lists what is there"
+        if moved := devices.same_serial(identifier, listed):
+            advice = f"its serial is now at {moved[0].id}: use the same plug as before, or that id"
+        raise SourceError("missing", f"the microphone {identifier} is not plugged in", advice)
     return found
 
 
