@@ -145,7 +145,7 @@ def _what_next(box: Box, screen: Screen) -> None:
         f'API:          curl -H "Authorization: Bearer $(cat {box.root}/token)" '
         f"http://127.0.0.1:{box.port}/api/v1/status"
     )
-    screen.say(f"              http://127.0.0.1:{box.port}/docs lists every route")
+    screen.say("              /api/v1/openapi.json there describes every route")
     screen.say(f"stop it:      kill {box.pid}")
     screen.say("")
     screen.say("Your own sounds: a box of your own, since the next demo empties this one.")

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 PLAIN_WIDTH = 100
-PLAIN_EVERY_S = 5.0
+PLAIN_EVERY_S = 10.0
 _BAR_WIDTH = 28
 
 

@@ -125,8 +125,17 @@ def deploy(client: Client, screen: Screen, version: str) -> dict[str, Any]:
     done: dict[str, Any] = client.post("/deployments", {"version": version})
     certificate = done["certificate"]
     screen.say(f"{version} listens on {done['engine']} ({done['precision']})", "green")
-    screen.say("certificate, the engine against the training framework on real windows:")
-    for name, value in certificate.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            screen.say(f"  {name.replace('_', ' ')}: {value:.4g}")
+    screen.say(
+        f"certificate: {share(certificate['agreement'])} of {certificate['windows']} real windows "
+        "get the same label as from the training framework "
+        f"({share(certificate['needed_agreement'])} is needed)"
+    )
+    screen.say(
+        f"             largest difference {certificate['largest_difference']:.1g} "
+        f"({certificate['allowed_difference']:.1g} is allowed)"
+    )
+    screen.say(
+        f"             {certificate['latency_median_ms']:.1f} ms a window, "
+        f"p99 {certificate['latency_p99_ms']:.1f} ms"
+    )
     return done
