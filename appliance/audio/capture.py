@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from signal import Signals
 
 import numpy as np
 
@@ -202,10 +203,11 @@ class Capture:
         finally:
             self.child_pid = None
             child.end()
-        log.warning("the capture child of %s ended by itself (%s): %s", self.id, status, words)
+        how = f"status {status}" if status is None or status >= 0 else Signals(-status).name
+        log.warning("the capture child of %s ended by itself (%s): %s", self.id, how, words)
         return Ending(
             "failed",
-            f"the capture process ended by itself (status {status})",
+            f"the capture process ended by itself ({how})",
             words or "it is started again by itself; see the daemon's log",
         )
 

@@ -8,6 +8,8 @@ import subprocess
 from collections import deque
 from collections.abc import Sequence
 
+from appliance.audio.children import end_child
+
 END_WITHIN_S = 1.0
 
 
@@ -16,7 +18,12 @@ class CaptureProcess:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # numpy's BLAS would otherwise start a thread for each core, for nothing.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         )
         # The types do not know that PIPE was asked for.
         pipes = (self._process.stdin, self._process.stdout, self._process.stderr)
@@ -52,8 +59,6 @@ class CaptureProcess:
         """Cut the lifeline, kill what does not end by itself, close the pipes."""
         lifeline, *rest = self._pipes
         lifeline.close()
-        if self.wait(END_WITHIN_S) is None:
-            self._process.kill()
-            self._process.wait()
+        end_child(self._process, END_WITHIN_S)
         for pipe in rest:
             pipe.close()

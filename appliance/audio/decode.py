@@ -10,10 +10,8 @@ reported as the culprit.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import math
 import mmap
 import os
 import secrets
@@ -27,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.audio.children import end_child
 from appliance.audio.flac import MAX_RATE, Piece
 from appliance.audio.message import receive, send
 from appliance.audio.source import Samples
@@ -61,22 +60,25 @@ class Decoder:
         self._silence_limit_s = silence_limit_s
         self._changed = threading.Condition()
         self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
         self._count = 0
-        self._closed = False
+        self._closed = threading.Event()
 
     def start(self) -> None:
         """Start the children now rather than with the first file."""
         with self._changed:
-            while self._count < self._wanted and not self._closed:
+            while self._count < self._wanted and not self._closed.is_set():
                 self._idle.append(_Worker())
                 self._count += 1
 
     def close(self) -> None:
         """End the children; a request still under way raises Unavailable."""
         with self._changed:
-            self._closed = True
+            self._closed.set()
             idle, self._idle = self._idle, []
             self._count -= len(idle)
+            for worker in self._busy:
+                worker.kill()
             self._changed.notify_all()
         for worker in idle:
             worker.end()
@@ -151,12 +153,12 @@ class Decoder:
             except _WorkerDied as died:
                 self._give_back(worker, alive=False)
                 with self._changed:
-                    if self._closed:
+                    if self._closed.is_set():
                         raise Unavailable("the daemon is stopping", "try again later") from None
                 # SIGKILL comes from outside (a person, the kernel short of memory): the file may
                 # be innocent. A child that was dead before it got the request surely is.
-                if attempt == 1 and died.innocent:
-                    log.warning("a decoder was killed from outside; trying the file once more")
+                if died.innocent:
+                    log.warning("a decoder was killed from outside (attempt %d)", attempt)
                     continue
                 log.warning("a decoder ended while it decoded: %s", died)
                 raise DecodeError(f"the file cannot be decoded: {died}", died.advice) from None
@@ -165,30 +167,41 @@ class Decoder:
                 raise
             self._give_back(worker, alive=True)
             return _checked(reply)
-        raise AssertionError("unreachable")
+        raise Unavailable(
+            "the decoder was killed from outside, twice; the memory may be short",
+            "end other programs, then send the file again",
+        )
 
     def _borrow(self) -> _Worker:
         with self._changed:
             while True:
-                if self._closed:
+                if self._closed.is_set():
                     raise Unavailable("the decoder is closed", "the daemon is stopping")
                 if self._idle:
-                    return self._idle.pop()
+                    worker = self._idle.pop()
+                    self._busy.add(worker)
+                    return worker
                 if self._count < self._wanted:
                     self._count += 1
                     break
                 self._changed.wait()
         try:
-            return _Worker()
+            worker = _Worker()
         except BaseException:
             with self._changed:
                 self._count -= 1
                 self._changed.notify()
             raise
+        with self._changed:
+            self._busy.add(worker)
+            if self._closed.is_set():
+                worker.kill()
+        return worker
 
     def _give_back(self, worker: _Worker, *, alive: bool) -> None:
         with self._changed:
-            keep = alive and not self._closed
+            self._busy.discard(worker)
+            keep = alive and not self._closed.is_set()
             if keep:
                 self._idle.append(worker)
             else:
@@ -267,22 +280,15 @@ class _Worker:
         )
 
     def _wait(self) -> int:
-        try:
-            return self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
+        """How it ended; its side of the channel is closed already."""
+        end_child(self.process, 5.0)
+        return self.process.returncode or 0
+
+    def kill(self) -> None:
+        """Break off what it does; whoever waits for the answer learns of its death."""
+        self.process.kill()
 
     def end(self) -> None:
         """Close the channel, which ends an idle child; kill one that is still busy."""
         self._socket.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=0.5 if self.process.poll() is None else 0)
-            return
-        self.process.kill()
-        self.process.wait()
-
-
-def count_pieces(seconds: float, piece_seconds: float) -> int:
-    """How many clips `to_flac` makes of a sound of that length, for estimates."""
-    return max(1, math.ceil((seconds - 0.1) / piece_seconds))
+        end_child(self.process, 0.5)

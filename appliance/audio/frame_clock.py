@@ -13,8 +13,8 @@ from collections import deque
 WINDOW_S = 2.0
 # Less than this is scheduling and the granularity of drivers, not a loss.
 TOLERANCE_S = 0.08
-# Crystals of cheap microphones differ from the system's clock by up to some 100 ppm.
-DRIFT = 200e-6
+# A device's crystal and the system's clock disagree: USB allows 500 ppm, good ones keep 100.
+DRIFT = 500e-6
 
 
 class FrameClock:

@@ -43,6 +43,7 @@ class PyAudioSource:
         self._audio: pyaudio.PyAudio | None = None
         self._stream: Any = None
         self._format = StreamFormat(0, 0)
+        self._opened_channels = 0
         self._clock = FrameClock(1)
         self._frame = 0
 
@@ -67,7 +68,8 @@ class PyAudioSource:
                 if any(word in str(error) for word in _BUSY):
                     break
                 continue
-            self._format = StreamFormat(rate, channels)
+            self._opened_channels = channels
+            self._format = StreamFormat(rate, min(channels, MAX_CHANNELS))
             self._clock = FrameClock(rate)
             return self._format
         raise _refused(self._spec.target, device, refusal)
@@ -92,7 +94,9 @@ class PyAudioSource:
                 overflow = True
                 lost += size
         arrived_ns = clock.monotonic_ns()
-        samples = np.frombuffer(data, dtype=np.int16).reshape(-1, self._format.channels)
+        # Many devices refuse fewer channels than they have; those beyond the eighth are left out.
+        samples = np.frombuffer(data, dtype=np.int16).reshape(-1, self._opened_channels)
+        samples = samples[:, : self._format.channels]
         end = self._frame + lost + len(samples)
         lost += self._clock.arrived(end, arrived_ns, overflow=overflow)
         frame = self._frame + lost
@@ -117,20 +121,18 @@ class PyAudioSource:
         most = int(info["maxInputChannels"])
         if wanted := self._spec.options.get("channels"):
             counts = [int(wanted)]
-        elif most >= _VIRTUAL_CHANNELS:
+        elif device is None and most >= _VIRTUAL_CHANNELS:
             counts = [1, 2]
         else:
-            counts = [min(most, MAX_CHANNELS), 1]
-            if device is not None and device.channels:
-                counts.insert(0, min(device.channels, MAX_CHANNELS))
+            known_count = device.channels if device is not None else 0
+            counts = [known_count or most, most, 2, 1]
         if wanted := self._spec.options.get("rate"):
             rates = [int(wanted)]
         else:
             known = device.rates if device is not None else ()
             rates = sorted(known, key=_preference) or list(RATES)
         for count in dict.fromkeys(counts):
-            for rate in dict.fromkeys(rates):
-                yield rate, count
+            yield from ((rate, count) for rate in dict.fromkeys(rates))
 
 
 def _preference(rate: int) -> tuple[bool, int]:

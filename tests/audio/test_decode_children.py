@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,24 +16,8 @@ import soundfile
 from appliance.audio.decode import Decoder
 from appliance.audio.decode_child import MEMORY_BYTES, OPEN_FILES
 from appliance.errors import DecodeError, Unavailable
+from tests.audio.waiting import PATIENCE_S, eventually, process_state
 from tests.bad_files import tone
-
-PATIENCE_S = 30.0
-
-
-def eventually(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
-def process_state(pid: int) -> str:
-    """The letter of /proc/PID/stat; "" when there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-    except OSError:
-        return ""
 
 
 @pytest.fixture
@@ -202,3 +185,18 @@ def test_a_closed_decoder_says_so(sound: Path, out: Path) -> None:
     with pytest.raises(Unavailable):
         decoder.to_flac(sound, out)
     assert all(process_state(pid) == "" for pid in pids)
+
+
+def test_closing_breaks_off_what_is_under_way(sound: Path, out: Path) -> None:
+    decoder = Decoder(1)
+    decoder.start()
+    (pid,) = decoder.pids()
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: process_state(pid) == "T", "the child does not stop")
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(decoder.to_flac, sound, out) for _ in range(2)]
+        eventually(lambda: pid not in decoder.pids(), "the child is not asked")
+        decoder.close()
+        for one in asked:
+            assert isinstance(one.exception(PATIENCE_S), Unavailable)
+    assert process_state(pid) == ""
