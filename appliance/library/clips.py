@@ -16,7 +16,7 @@ from appliance.events import EventBus
 from appliance.library import clip as rows
 from appliance.library import history, search, uploads
 from appliance.library.clip import Clip
-from appliance.library.disk import disk_errors
+from appliance.library.disk import check_room, disk_errors
 from appliance.library.filters import ClipFilter
 from appliance.library.history import LabelChange
 from appliance.library.ingest import Added, Ingest, NewPiece
@@ -126,6 +126,7 @@ class Clips:
                 f"a clip of {len(samples) / rate:.0f} s is too long",
                 f"cut it into pieces of at most {rows.LONGEST_S:.0f} s",
             )
+        check_room(self._folder.clips)
         target = self._folder.incoming / f"{uuid.uuid4().hex}.flac"
         with disk_errors("writing the clip"):
             piece = write_flac(samples, rate, target, start_s=start_s)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from appliance.errors import LowSpace, StoreError
+from appliance.units import human_size
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+# New sounds stop here, so that the database can still write: deleting is a write too, and on a
+# disk without any room nobody could make some. It is what the write-ahead log may grow to.
+RESERVE_BYTES = 16 << 20
 
 
 @contextmanager
@@ -26,3 +33,14 @@ def disk_errors(what: str) -> Generator[None, None, None]:
             f"the disk refused: {what} was not done ({error.strerror})",
             "see the daemon's log, and whether the disk is failing (`dmesg`)",
         ) from error
+
+
+def check_room(folder: Path) -> None:
+    """LowSpace when the disk that holds `folder` has come down to its reserve."""
+    disk = os.statvfs(folder)
+    left = disk.f_bavail * disk.f_frsize
+    if left < RESERVE_BYTES:
+        raise LowSpace(
+            f"the disk is full: {human_size(left)} are left, which are kept for the database",
+            "delete clips or free some space elsewhere; what was acknowledged is safe",
+        )

@@ -46,15 +46,15 @@ class ClipFilter:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to walk: over which table or index, in which order, and what to skip on the way.
+    """How to walk: over which table or index, by which key, and what to skip on the way.
 
-    `by_time`: in the order of `recorded_at`, else of `id`; always newest first. `where` is what
-    the index answers by itself; `rest` is asked of every row that the walk meets, None when
-    nothing is left to ask.
+    `key`: the columns whose falling order is the list's, by id or by `recorded_at` and id.
+    `where` is what the index answers by itself; `rest` is asked of every row that the walk
+    meets, None when nothing is left to ask.
     """
 
     source: str
-    by_time: bool
+    key: tuple[str, ...]
     where: str
     where_values: tuple[Any, ...]
     rest: str | None
@@ -72,6 +72,7 @@ _BY_ID: tuple[tuple[tuple[str, ...], str], ...] = (
     ((), "clips c NOT INDEXED"),
 )
 _BY_TIME: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("label_id", "microphone"), "clips c INDEXED BY clips_by_label_microphone_time"),
     (("label_id",), "clips c INDEXED BY clips_by_label_time"),
     (("microphone",), "clips c INDEXED BY clips_by_microphone_time"),
     ((), "clips c INDEXED BY clips_by_time"),
@@ -94,11 +95,12 @@ def plan(db: Database, wanted: ClipFilter) -> Plan:
     walked = (*columns, "since", "until") if by_time else columns
     first = [asked[name] for name in asked if name in walked]
     rest = [asked[name] for name in asked if name not in walked]
+    key: tuple[str, ...] = ("c.recorded_at", "c.id") if by_time else ("c.id",)
     if "dataset" in columns:
-        first = [("d.dataset_id = ?", asked["dataset"][1])]
+        first, key = [("d.dataset_id = ?", asked["dataset"][1])], ("d.clip_id",)
     return Plan(
         source=source,
-        by_time=by_time,
+        key=key,
         where=" AND ".join(sql for sql, _ in first) or "TRUE",
         where_values=_values(first),
         rest=" AND ".join(sql for sql, _ in rest) or None,
@@ -133,7 +135,7 @@ def _conditions(db: Database, wanted: ClipFilter) -> dict[str, Condition]:
         asked["until"] = ("c.recorded_at < ?", wanted.until)
     if wanted.dataset_version is not None:
         asked["dataset"] = (
-            "c.id IN (SELECT clip_id FROM dataset_clips WHERE dataset_id = ?)",
+            "EXISTS (SELECT 1 FROM dataset_clips d WHERE d.dataset_id = ? AND d.clip_id = c.id)",
             _dataset(db, wanted.dataset_version),
         )
     if wanted.text is not None:

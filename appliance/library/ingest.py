@@ -29,7 +29,7 @@ from appliance.errors import EarmarkError, InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.library import history
 from appliance.library.clip import LONGEST_S, SELECT, SOURCES, TOLERANCE_S, Clip, from_row
-from appliance.library.disk import disk_errors
+from appliance.library.disk import check_room, disk_errors
 from appliance.library.labelling import Labelling
 from appliance.library.labels import find_or_create
 from appliance.library.names import has_control, label_name
@@ -92,6 +92,7 @@ class Ingest:
         try:
             for new in pieces:
                 _check(new)
+            check_room(self._folder.clips)
             with self._db.write() as tx:
                 fresh = self._fresh(pieces)
                 with disk_errors("storing the clip"):

@@ -18,7 +18,7 @@ from appliance.library.filters import ClipFilter, Plan, plan
 from appliance.store.database import Database
 
 LARGEST_PAGE = 1000
-MOST_WALKED = 3000
+MOST_WALKED = 1000
 
 
 @dataclass(frozen=True)
@@ -56,32 +56,29 @@ def _walk(
     db: Database, way: Plan, after: Position | None, limit: int
 ) -> tuple[list[int], Position | None]:
     """Up to `limit` ids, and where the walk stopped; None when it came to the end."""
-    order = "c.recorded_at, c.id" if way.by_time else "c.id"
-    if way.source.startswith("dataset_clips"):
-        order = "d.clip_id"
-    steps = limit + 1 if way.rest is None else MOST_WALKED
-    marks = ", ".join("?" * len(after)) if after else ""
-    rows = db.read().conn.execute(
-        f"SELECT {order}, {way.rest or 'TRUE'} FROM {way.source}"
-        f" WHERE {way.where} {f'AND ({order}) < ({marks})' if after else ''}"
-        f" ORDER BY {order.replace(',', ' DESC,')} DESC LIMIT ?",
-        (*way.rest_values, *way.where_values, *(after or ()), steps),
+    key = ", ".join(way.key)
+    beyond = f"AND ({key}) < ({', '.join('?' * len(after))})" if after else ""
+    walk = (
+        f"FROM {way.source} WHERE {way.where} {beyond}"
+        f" ORDER BY {', '.join(f'{column} DESC' for column in way.key)}"
     )
-    found: list[int] = []
-    met = 0
-    try:
-        position: Position = ()
-        for *key, fits in rows:
-            if len(found) == limit:
-                # There is more, at least to look at.
-                return found, position
-            met += 1
-            position = tuple(key)
-            if fits:
-                found.append(int(key[-1]))
-    finally:
-        rows.close()
-    return found, position if met == steps else None
+    values = (*way.where_values, *(after or ()))
+    execute = db.read().conn.execute
+    stopped: Position | None = None
+    if way.rest is None:
+        rows = execute(f"SELECT {key} {walk} LIMIT ?", (*values, limit + 1)).fetchall()
+    else:
+        fitting = execute(
+            f"SELECT * FROM (SELECT {key}, {way.rest} AS fits {walk} LIMIT ?) WHERE fits LIMIT ?",
+            (*way.rest_values, *values, MOST_WALKED, limit + 1),
+        )
+        rows = [row[:-1] for row in fitting.fetchall()]
+        stopped = execute(
+            f"SELECT {key} {walk} LIMIT 1 OFFSET ?", (*values, MOST_WALKED - 1)
+        ).fetchone()
+    if len(rows) > limit:
+        rows, stopped = rows[:limit], rows[limit - 1]
+    return [int(row[-1]) for row in rows], stopped
 
 
 def _format(position: Position) -> str:
@@ -93,7 +90,7 @@ def _parse(cursor: str | None, way: Plan) -> Position | None:
         return None
     try:
         parts = cursor.split("_")
-        if len(parts) != (2 if way.by_time else 1):
+        if len(parts) != len(way.key):
             raise ValueError("of another filter")
         last = int(parts[-1])
         before = [float(part) for part in parts[:-1]]

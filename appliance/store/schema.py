@@ -90,6 +90,10 @@ M001: tuple[str, ...] = (
     "CREATE INDEX clips_by_label_time ON clips(label_id, recorded_at, id)",
     "CREATE INDEX clips_by_microphone_time ON clips(microphone, recorded_at, id)",
     """
+    CREATE INDEX clips_by_label_microphone_time
+        ON clips(label_id, microphone, recorded_at, id)
+    """,
+    """
     CREATE TABLE label_sessions (
         label_id INTEGER NOT NULL REFERENCES labels(id) ON DELETE CASCADE,
         session_id INTEGER NOT NULL,

@@ -30,7 +30,9 @@ from appliance.paths import DataFolder
 from appliance.store.database import Database
 from tests.library.conftest import RATE, sound
 
-WATCHED = ("/appliance/library/", "/appliance/store/")
+WATCHED = ("/appliance/library/", "/appliance/store/", "/appliance/paths.py")
+# They touch neither the disk nor the database: to die in them is to die where they are called.
+PURE = ("names.py", "clip.py", "split.py", "grouping.py", "readiness.py")
 
 
 class Library:
@@ -111,7 +113,8 @@ def die_at(line: int) -> None:
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal passed
-        if not any(part in frame.f_code.co_filename for part in WATCHED):
+        file = frame.f_code.co_filename
+        if file.endswith(PURE) or not any(part in file for part in WATCHED):
             return None
         if event == "line":
             passed += 1

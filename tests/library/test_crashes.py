@@ -24,7 +24,7 @@ from tests.conftest import REPOSITORY
 from tests.library.conftest import Add
 
 # Every n-th line of each operation; `python -m tests.library.crashes FOLDER add 1` takes them all.
-STEPS = {"add": 9, "delete": 3, "cut": 37, "publish": 29, "relabel": 17, "merge": 11}
+STEPS = {"add": 8, "delete": 4, "cut": 23, "publish": 13, "relabel": 11, "merge": 7}
 
 
 @pytest.fixture
