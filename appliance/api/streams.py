@@ -89,6 +89,8 @@ class EventStream(Response):
         super().__init__()
         del self.headers["content-length"]
         self.headers["Cache-Control"] = "no-store"
+        # A stream that has ended leaves nothing on its connection to go on with.
+        self.headers["Connection"] = "close"
         self._bus = bus
         self._streams = streams
         self._topics = frozenset(topics)

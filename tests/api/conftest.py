@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 import soundfile
 import uvicorn
-from appliance.live.detections import Detections
-from appliance.live.listener import Listener
 
 from appliance.api.app import create_app
 from appliance.api.server import server_config
@@ -30,6 +28,8 @@ from appliance.library.datasets import Datasets
 from appliance.library.labels import Labels
 from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
+from appliance.live.detections import Detections
+from appliance.live.listener import Listener
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -37,6 +37,7 @@ from appliance.paths import DataFolder
 from appliance.recording.background import Background
 from appliance.recording.microphones import Microphones
 from appliance.recording.recorder import Recorder
+from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
 from appliance.settings import HttpSettings, Settings
 from appliance.store.database import Database
@@ -46,7 +47,7 @@ CAP_MB = 20
 RATE = 16_000
 
 
-def build_services(root: Path) -> Services:
+def build_services(root: Path, decoder: Decoder) -> Services:
     """As the daemon does it, but nothing listens, trains or records until a test starts it."""
     settings = Settings(http=HttpSettings(port=0, max_upload_mb=CAP_MB))
     folder = DataFolder(root)
@@ -67,14 +68,14 @@ def build_services(root: Path) -> Services:
         folder=folder,
         db=db,
         bus=bus,
-        decoder=Decoder(2),
+        decoder=decoder,
         clips=clips,
         labels=Labels(db, bus),
         datasets=datasets,
         microphones=microphones,
         recorder=recorder,
         triggers=Triggers(microphones, clips, bus, settings),
-        schedules=ScheduleRecords(db),
+        schedules=Schedules(ScheduleRecords(db), recorder, bus),
         background=Background(microphones, clips, bus),
         queue=queue,
         runner=Runner(queue, folder, settings),
@@ -94,6 +95,8 @@ class Server:
     services: Services
     port: int
     socket_path: Path
+    servers: list[uvicorn.Server]
+    thread: threading.Thread
     clients: list[httpx.Client | Client] = field(default_factory=list)
 
     @property
@@ -128,6 +131,14 @@ class Server:
         self.clients.append(client)
         return client
 
+    def stop(self) -> None:
+        """As the daemon does it."""
+        self.services.close()
+        for one in self.servers:
+            one.should_exit = True
+        self.thread.join(30)
+        assert not self.thread.is_alive(), "the servers do not stop"
+
     def _kept(self, client: httpx.Client) -> httpx.Client:
         self.clients.append(client)
         return client
@@ -150,33 +161,37 @@ def serve(services: Services, root: Path) -> Iterator[Server]:
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
-    server = Server(services, tcp.getsockname()[1], path)
+    server = Server(services, tcp.getsockname()[1], path, servers, thread)
     try:
         yield server
     finally:
         for client in server.clients:
             client.close()
-        services.close()
-        for one in servers:
-            one.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive(), "the servers do not stop"
+        server.stop()
         services.microphones.stop()
-        services.decoder.close()
+        services.deployments.close()
         services.db.close()
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def decoder() -> Iterator[Decoder]:
+    """The decoding children, which take a moment to start."""
+    made = Decoder(2)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, decoder: Decoder) -> Iterator[Server]:
     """One server for every test that does not mind what others have stored."""
     root = tmp_path_factory.mktemp("api")
-    yield from serve(build_services(root / "data"), root)
+    yield from serve(build_services(root / "data", decoder), root)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path, decoder: Decoder) -> Iterator[Server]:
     """A server of one's own, on an empty folder."""
-    yield from serve(build_services(tmp_path / "data"), tmp_path)
+    yield from serve(build_services(tmp_path / "data", decoder), tmp_path)
 
 
 Sound = Callable[..., Path]

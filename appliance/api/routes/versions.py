@@ -18,8 +18,8 @@ from appliance.api.schemas.models import Note
 from appliance.api.services import Author, ServicesDep
 from appliance.api.uploads import received
 from appliance.errors import InvalidInput
-from appliance.models import pictures
 from appliance.models.archive import export_version, import_version
+from appliance.models.pictures import confusion_png, curves_png
 from appliance.models.version import Version
 
 router = APIRouter(prefix="/versions", tags=["versions"])
@@ -87,14 +87,14 @@ def version_lineage(name: str, services: ServicesDep) -> Response:
 def version_confusion(name: str, services: ServicesDep) -> Response:
     """The confusion matrix as a picture; rows are labels, columns what was predicted."""
     evaluation = services.versions.evaluation(name)
-    return Response(pictures.confusion_png(evaluation), media_type="image/png")
+    return Response(confusion_png(evaluation), media_type="image/png")
 
 
 @router.get("/{name}/curves.png", response_class=Response, responses=_PNG)
 def version_curves(name: str, services: ServicesDep) -> Response:
     """Loss and accuracy over the training as a picture."""
     evaluation = services.versions.evaluation(name)
-    return Response(pictures.curves_png(evaluation), media_type="image/png")
+    return Response(curves_png(evaluation), media_type="image/png")
 
 
 @router.get(
