@@ -191,7 +191,12 @@ def confirmed(state: State, question: str, yes: bool) -> None:
         return
     if state.json or not sys.stdin.isatty():
         raise click.UsageError(f"{question} There is nobody to ask: give --yes to agree.")
-    if not click.confirm(question, err=True):
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)  # behind the ^C
+        raise
+    if not agreed:
         click.echo("Nothing was changed.", err=True)
         raise click.exceptions.Exit(1)
 
@@ -201,6 +206,11 @@ def microphone_path(name: str) -> str:
     from appliance.client import quoted
 
     return f"/microphones/{quoted(name)}"
+
+
+def microphone_names(client: Client) -> dict[str, str]:
+    """The name of each microphone that is set up, by its id."""
+    return {row["id"]: row["name"] for row in client.get("/microphones")["items"]}
 
 
 def silence_stdout() -> None:

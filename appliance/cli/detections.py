@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from appliance.cli.common import State, emit, group, pass_state
+from appliance.cli.common import State, emit, group, microphone_names, pass_state
 from appliance.cli.durations import MOMENT
 from appliance.cli.filters import fetch, page_options, parse_ids
 from appliance.cli.output import fold, moment, note, pairs, percent, right, safe, say, table
@@ -45,19 +45,22 @@ def detections(
         return
     asked = {name: value for name, value in filters.items() if value is not None}
     page = fetch(state, "/detections", asked, limit, cursor, everything)
+    if not state.json:
+        with state.client() as client:
+            names = microphone_names(client)
     if state.json:
         emit(page)
         return
     if not page["items"]:
         say("No detection.")
         return
-    show_detections(page["items"])
+    show_detections(page["items"], names)
     if page["next"]:
         note(f"There are more: add --cursor {page['next']} or --all", "dim")
 
 
-def show_detections(items: list[dict[str, Any]]) -> None:
-    """A table of detections."""
+def show_detections(items: list[dict[str, Any]], names: dict[str, str]) -> None:
+    """A table of detections; `names` of microphones by their ids."""
     table(
         [
             right("id"),
@@ -76,7 +79,7 @@ def show_detections(items: list[dict[str, Any]]) -> None:
                 moment(row["started_at"]),
                 row["label"],
                 percent(row["score"]),
-                row["microphone"],
+                names.get(row["microphone"], row["microphone"]),
                 f"{row['onset_delay_ms']:.0f} ms",
                 row["version"],
                 row["clip"],

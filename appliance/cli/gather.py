@@ -6,9 +6,17 @@ from typing import Any
 
 import click
 
-from appliance.cli.common import State, confirmed, emit, group, pass_state, yes_option
+from appliance.cli.common import (
+    State,
+    confirmed,
+    emit,
+    group,
+    microphone_names,
+    pass_state,
+    yes_option,
+)
 from appliance.cli.durations import DURATION, DURATION_OR_ZERO
-from appliance.cli.output import count, fold, moment, right, safe, say, table
+from appliance.cli.output import count, fold, right, safe, say, table
 from appliance.units import human_duration
 
 # --- schedule ------------------------------------------------------------------------------------
@@ -23,6 +31,7 @@ def schedule(state: State, context: click.Context) -> None:
         return
     with state.client() as client:
         page = client.get("/schedules")
+        names = microphone_names(client)
     if state.json:
         emit(page)
         return
@@ -34,7 +43,7 @@ def schedule(state: State, context: click.Context) -> None:
         [
             (
                 row["id"],
-                row["microphone"],
+                names.get(row["microphone"], row["microphone"]),
                 row["at"],
                 human_duration(row["seconds"]),
                 row["label"],
@@ -93,6 +102,7 @@ def background(state: State, context: click.Context) -> None:
         return
     with state.client() as client:
         page = client.get("/background")
+        names = microphone_names(client)
     if state.json:
         emit(page)
         return
@@ -102,7 +112,7 @@ def background(state: State, context: click.Context) -> None:
         )
         return
     for row in page["items"]:
-        _say_background(row)
+        _say_background(row, names)
 
 
 @background.command("start", short_help="Gather samples, spread over a time.")
@@ -136,10 +146,11 @@ def background_start(state: State, microphone: str, no_label: bool, **options: A
         body["label"] = None
     with state.client() as client:
         made = client.post("/background", body)
+        names = microphone_names(client)
     if state.json:
         emit(made)
     else:
-        _say_background(made)
+        _say_background(made, names)
 
 
 @background.command("stop", short_help="Stop gathering; what was gathered stays.")
@@ -150,17 +161,22 @@ def background_stop(state: State, identifier: str) -> None:
     from appliance.client import quoted
 
     with state.client() as client:
-        client.delete(f"/background/{quoted(identifier)}")
+        ended = client.delete(f"/background/{quoted(identifier)}")
+        names = microphone_names(client)
     if state.json:
-        emit({"stopped": identifier})
+        emit(ended)
     else:
-        say(f"Gathering {safe(identifier)} is stopped.")
+        _say_background(ended, names)
 
 
-def _say_background(row: dict[str, Any]) -> None:
-    taken = row.get("taken", row.get("done", 0))
-    ends = row.get("ends_at")
-    tail = f", until {moment(ends)}" if ends else ""
-    samples = count(row["samples"], "sample")
-    label = f" labelled {safe(row['label'])}" if row.get("label") else ""
-    say(f"{row['id']}  {safe(row['microphone'])}: {taken} of {samples}{label}{tail}")
+def _say_background(row: dict[str, Any], names: dict[str, str]) -> None:
+    where = safe(names.get(row["microphone"], row["microphone"]))
+    label = f" labelled {safe(row['label'])}" if row["label"] else ""
+    skipped = f", {row['skipped']} dropped for being loud" if row["skipped"] else ""
+    following = f", next in {human_duration(row['next_in_s'])}" if row["next_in_s"] else ""
+    say(
+        f"{row['id']}  {where}: {row['state']}, {row['gathered']} of "
+        f"{count(row['samples'], 'sample')}{label}{skipped}{following}"
+    )
+    if row["detail"]:
+        say(f"  {safe(row['detail'])}", "yellow")

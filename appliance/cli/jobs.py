@@ -135,7 +135,8 @@ def show(found: dict[str, Any]) -> None:
             ("flavor", found["flavor"]),
             ("limit", limit),
             ("plan", planned),
-            ("progress", _progress_words(running) if running else None),
+            ("done", f"{100 * running['fraction']:.0f} %" if running else None),
+            ("now", _progress_words(running) if running else None),
             ("took", human_duration(used) if used else None),
             ("attempts", found["attempts"] if found["attempts"] > 1 else None),
             ("version", found["version"]),
@@ -147,7 +148,7 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _progress_words(progress: dict[str, Any]) -> str:
-    parts = [f"{100 * progress['fraction']:.0f} %"]
+    parts = []
     if progress.get("eta_s"):
         parts.append(f"{human_duration(progress['eta_s'])} left")
     if progress.get("phase"):
@@ -209,9 +210,9 @@ def follow(state: State, identifier: int) -> dict[str, Any]:
                     time.sleep(LOOK_EVERY_S)
                     continue
                 progress = found["progress"] or {}
-                words = " ".join(part for part in (found["state"], _reason(found)) if part) + (
-                    f" · {_progress_words(progress)}" if progress else ""
-                )
+                words = ": ".join(part for part in (found["state"], _reason(found)) if part)
+                if progress and found["state"] not in ENDED:
+                    words += f" · {_progress_words(progress)}"
                 shown.words(100 * progress.get("fraction", 0.0), words, now=found["state"] != seen)
                 seen = found["state"]
                 if seen in ENDED:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import State, command, emit_line, pass_state
+from appliance.cli.common import State, command, emit_line, microphone_names, pass_state
 from appliance.cli.durations import DURATION
 from appliance.cli.following import followed
-from appliance.cli.output import bar, console, note, percent, safe, say
+from appliance.cli.output import bar, console, draw, live_display, note, percent, safe, say
 from appliance.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from rich.live import Live
+
     from appliance.client import Client
 
 LOOK_EVERY_S = 0.3
@@ -47,23 +49,18 @@ def listen(
     ends it; the box goes on listening.
     """
     client = state.client()
-    names = {m["id"]: m["name"] for m in client.get("/microphones")["items"]}
+    names = microphone_names(client)
     only = _chosen(names, microphone)
     if not state.json:
         _introduce(client, names)
-    live: Any = None
-    if sys.stdout.isatty() and not state.json:
-        from rich.live import Live
-
-        live = Live(console=console(), auto_refresh=False, transient=True)
-        live.start()
+    live = None if state.json else live_display()
     topics = ["detection", "hearing"] if state.json and hearing else ["detection"]
     told: set[int] = set()
     drawn = 0.0
     try:
         for event in followed(state, topics, seconds, tick_s=LOOK_EVERY_S):
-            if event is not None and _wanted(event[1], only):
-                topic, data = event
+            if event is not None and (data := _wanted(event[1], only)):
+                topic = event[0]
                 if state.json:
                     emit_line({"topic": topic, "data": data})
                 found = data.get("detection", data)
@@ -77,11 +74,9 @@ def listen(
                 drawn = time.monotonic()
                 heard = client.get("/hearing")
                 lines = hearing_lines(heard, names, only, top, console().width)
-                from rich.text import Text
-
-                live.update(Text("\n".join(lines), no_wrap=True, overflow="crop"), refresh=True)
+                draw(live, lines)
     except KeyboardInterrupt:
-        note("")
+        raise click.exceptions.Exit(130) from None
     finally:
         if live is not None:
             live.stop()
@@ -109,12 +104,17 @@ def _introduce(client: Client, names: dict[str, str]) -> None:
     note(f"{current['version']} listens. Ctrl-C ends this view; the box goes on.", "dim")
 
 
-def _wanted(data: dict[str, Any], only: str | None) -> bool:
-    found = data.get("detection", data)
-    return only is None or "microphone" not in found or found["microphone"] == only
+def _wanted(data: dict[str, Any], only: str | None) -> dict[str, Any] | None:
+    """The event, or what it says of the one microphone that is asked for; None for others."""
+    if only is None:
+        return data
+    if "microphones" in data:
+        heard = data["microphones"]
+        return {**data, "microphones": {only: heard[only]}} if only in heard else None
+    return data if data.get("detection", data).get("microphone") == only else None
 
 
-def _detection(live: Any, found: dict[str, Any], names: dict[str, str]) -> None:
+def _detection(live: Live | None, found: dict[str, Any], names: dict[str, str]) -> None:
     began = time.strftime("%H:%M:%S", time.localtime(found["started_at"]))
     where = names.get(found["microphone"], found["microphone"])
     line = (

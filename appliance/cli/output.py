@@ -20,6 +20,7 @@ from appliance.units import human_duration
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
     from rich.text import Text
 
 # Wide enough that a table in a pipe or a file is never cut or folded.
@@ -66,6 +67,31 @@ def console(*, stderr: bool = False) -> Console:
     return _console_class()(
         file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False
     )
+
+
+def live_display() -> Live | None:
+    """A started display that is drawn over and over; None where there is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.live import Live
+
+    # Redirected streams would hide from us what the terminal can show.
+    live = Live(
+        console=console(),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    live.start()
+    return live
+
+
+def draw(live: Live, lines: Sequence[str]) -> None:
+    """Show these lines instead of those before; what is too long is cut."""
+    from rich.text import Text
+
+    live.update(Text("\n".join(lines), no_wrap=True, overflow="crop"), refresh=True)
 
 
 def safe(text: object) -> str:

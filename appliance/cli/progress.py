@@ -11,6 +11,9 @@ from appliance.cli.output import console
 from appliance.units import human_duration
 
 PLAIN_EVERY_S = 5.0
+# What takes long needs no line every five seconds in a log.
+LATER_EVERY_S = 30.0
+LATER_S = 120.0
 
 
 class Progress:
@@ -69,7 +72,8 @@ class Progress:
             self._bar.update(self._task, completed=done, total=self.total or 1, words=shown)
             return
         moment = time.monotonic()
-        if now or moment - self._said >= PLAIN_EVERY_S:
+        pause = PLAIN_EVERY_S if moment - self._began < LATER_S else LATER_EVERY_S
+        if now or moment - self._said >= pause:
             self._said = moment
             share = 100 * done / self.total if self.total else 100.0
             console(stderr=True).print(f"{self.what}: {share:.0f} % · {shown}", soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import State, command, emit, pass_state
+from appliance.cli.common import State, command, emit, microphone_names, pass_state
 from appliance.cli.durations import DURATION, DURATION_OR_ZERO
-from appliance.cli.output import console, count, decibel, level_bar, note, safe, say
+from appliance.cli.output import count, decibel, draw, level_bar, live_display, note, safe, say
 from appliance.errors import InvalidInput
 from appliance.units import human_duration
 
@@ -79,11 +78,12 @@ def record(
             except KeyboardInterrupt:
                 interrupted = True
                 recordings = [client.post(f"/recordings/{number}/stop") for number in ids]
+        called = microphone_names(client)
     if state.json:
         emit({"items": recordings})
     else:
         for recording in recordings:
-            _say(recording)
+            _say(recording, called.get(recording["microphone"], recording["microphone"]))
     if interrupted and seconds is not None:
         raise click.exceptions.Exit(130)
     bad = any(recording["state"] != "stored" for recording in recordings)
@@ -131,12 +131,7 @@ def _watch(
     state: State, client: Client, ids: list[int], seconds: float | None
 ) -> list[dict[str, Any]]:
     """Show level and time until all have ended; the recordings as they are then."""
-    live: Any = None
-    if sys.stdout.isatty() and not state.json:
-        from rich.live import Live
-
-        live = Live(console=console(), auto_refresh=False, transient=True)
-        live.start()
+    live = None if state.json else live_display()
     said = time.monotonic()
     try:
         while True:
@@ -146,9 +141,7 @@ def _watch(
             if not state.json:
                 lines = _lines(client, recordings, seconds)
                 if live is not None:
-                    from rich.text import Text
-
-                    live.update(Text("\n".join(lines)), refresh=True)
+                    draw(live, lines)
                 elif time.monotonic() - said >= PLAIN_EVERY_S:
                     said = time.monotonic()
                     for line in lines:
@@ -174,13 +167,13 @@ def _lines(client: Client, recordings: list[dict[str, Any]], seconds: float | No
     return lines
 
 
-def _say(recording: dict[str, Any]) -> None:
+def _say(recording: dict[str, Any], name: str) -> None:
     clips = recording["clips"]
     length = human_duration(recording["elapsed_s"])
     named = f" labelled {safe(recording['label'])}" if recording["label"] else ""
     which = f": {_ranges(clips)}" if clips else ""
     say(
-        f"{safe(recording['microphone'])}: {length}, {count(len(clips), 'clip')}{named}{which}"
+        f"{safe(name)}: {length}, {count(len(clips), 'clip')}{named}{which}"
         + (f" ({recording['state']})" if recording["state"] != "stored" else "")
     )
     if recording["detail"]:

@@ -9,7 +9,7 @@ import click
 
 from appliance.cli.common import State, command, emit, emit_line, pass_state
 from appliance.cli.durations import DURATION
-from appliance.cli.output import count, decibel, moment, note, pairs, percent, safe, say
+from appliance.cli.output import count, decibel, moment, pairs, percent, safe, say
 from appliance.units import human_duration, human_size
 
 
@@ -109,7 +109,7 @@ def events(state: State, topics: tuple[str, ...], limit: int | None, seconds: fl
             if limit is not None and seen >= limit:
                 return
     except KeyboardInterrupt:
-        note("")
+        raise click.exceptions.Exit(130) from None
 
 
 def describe(topic: str, data: dict[str, Any]) -> str:

@@ -71,6 +71,12 @@ def job_progress(id: Id, services: ServicesDep) -> Response:
     return page(services.queue.progress(id))
 
 
+@router.get("/{id}/events")
+def job_events(id: Id, services: ServicesDep) -> Response:
+    """Each move of the job, oldest first: at, state, reason, detail."""
+    return page(services.queue.events(id))
+
+
 @router.get(
     "/{id}/log",
     response_class=PlainTextResponse,
