@@ -37,19 +37,20 @@ class TrainState:
     curves: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Length:
     """How long a phase lasts: `steps`, or until the clock says `until_s` (active seconds).
 
     When the machine turns slower than planned, the learning rate follows the clock, so that it
     has come down when time is up. `timed` is False when the steps were given: then nothing but
-    them decides, and the result can be repeated.
+    them decides, and the result can be repeated. `revised`: the steps were set anew under way.
     """
 
     steps: int
     started_s: float
     until_s: float
     timed: bool
+    revised: bool = False
 
     def share(self, step: int, elapsed_s: float) -> float:
         """The share of the phase that is behind: 0 to 1."""
@@ -120,12 +121,17 @@ def _looked_at(total: Tensor, step: int) -> float:
     loss = float(total) / ((step - 1) % LOOK_EVERY + 1)
     total.zero_()
     if not math.isfinite(loss):
-        raise TrainingError(
-            "diverged",
-            f"the loss became {loss} at step {step}",
-            "look for broken clips (clicks, wrong labels); then submit the job again",
-        )
+        raise diverged("loss", step)
     return loss
+
+
+def diverged(what: str, step: int) -> TrainingError:
+    """The training has left the numbers."""
+    return TrainingError(
+        "diverged",
+        f"the {what} became infinite or undefined at step {step}",
+        "look for broken clips (clicks, wrong labels); then submit the job again",
+    )
 
 
 def learning_rate(recipe: Recipe, share: float) -> float:

@@ -137,7 +137,14 @@ class Run:
             watch.on_step,
         )
         if phase.makes_version:
-            reached.version = dict(training.average.state_dict())
+            if training.step == 0 and outcome == "time limit":
+                raise TrainingError(
+                    "time limit",
+                    "the limit passed while the clips were read",
+                    "allow more minutes, or train on fewer clips",
+                )
+            if training.step > 0:
+                reached.version = dict(training.average.state_dict())
             reached.time_was_up = outcome == "time limit"
         elif outcome != "cancelled" and training.step >= length.steps * FEWEST_SHARE:
             until = context.budget.elapsed_s + context.budget.remaining_s - EXPORT_S

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from appliance.library.plan import Plan
 from appliance.training import checkpoint as checkpoints
 from appliance.training.context import Context
-from appliance.training.loop import Length, TrainState
+from appliance.training.loop import Length, TrainState, diverged
 from appliance.training.phases import Phase
 from appliance.training.probe import Probe
 from appliance.training.state import Reached, to_checkpoint
@@ -17,6 +19,10 @@ CHECKPOINT_EVERY_S = 10.0
 # Long trainings write less often: flash wears.
 CHECKPOINT_SHARE = 1 / 60
 PROBES = 20
+# A job that has just learned something should not lose it.
+FIRST_CHECKPOINT_S = 2.0
+# The speed measured before the start was a guess from one second; by now it is known.
+REVISED_AT = 0.1
 
 
 class Checkpointer:
@@ -25,13 +31,16 @@ class Checkpointer:
     def __init__(self, context: Context, reached: Reached) -> None:
         self._context, self._reached = context, reached
         self._folder: Path = context.folder / "checkpoints"
-        self._next_s = context.budget.elapsed_s + CHECKPOINT_EVERY_S
+        self._next_s = context.budget.elapsed_s + FIRST_CHECKPOINT_S
 
     def due(self) -> bool:
         return self._context.budget.elapsed_s >= self._next_s
 
     def save(self, training: TrainState | None) -> None:
-        """`training` is None between two phases."""
+        """`training` is None between two phases. Raises TrainingError("diverged") rather than
+        write weights that are no numbers."""
+        if training is not None and not torch.isfinite(training.average.head.weight).all():
+            raise diverged("weights", training.step)
         checkpoints.save(self._folder, to_checkpoint(self._reached, training))
         elapsed = self._context.budget.elapsed_s
         self._next_s = elapsed + max(CHECKPOINT_EVERY_S, elapsed * CHECKPOINT_SHARE)
@@ -71,6 +80,7 @@ class Watch:
         if self._first_step is None:
             self._first_step = training.step
             self._begun_s = self._context.budget.elapsed_s
+        self._revise(training.step)
         if training.step % self._probe_every == 0 or training.step == self._length.steps:
             self._look(training)
         if self._context.progress.due():
@@ -86,6 +96,17 @@ class Watch:
             )
         if self._checkpointer.due():
             self._checkpointer.save(training)
+
+    def _revise(self, step: int) -> None:
+        """A plan that the limit cut short: set the steps by the speed of the first tenth."""
+        length, elapsed = self._length, self._context.budget.elapsed_s
+        if not self._limited or not length.timed or length.revised:
+            return
+        if length.share(step, elapsed) < REVISED_AT or self._first_step in (None, step):
+            return
+        a_step = (elapsed - self._begun_s) / (step - (self._first_step or 0))
+        length.steps = step + max(1, int((length.until_s - elapsed) / a_step))
+        length.revised = True
 
     def _look(self, training: TrainState) -> None:
         self._accuracy = self._probe.accuracy(training.average, self._context.device)
