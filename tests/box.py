@@ -22,12 +22,9 @@ class Box:
     def __init__(self, data: Path, **environment: str) -> None:
         self.data = data
         self.log = data.with_suffix(".log")
-        self.environment = {**os.environ, "EARMARK_HTTP_PORT": "0", **environment}
+        self.environment = {"EARMARK_HTTP_PORT": "0", **environment}
         self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def client(self) -> Client:
-        return Client.find(data=self.data)
+        self.client: Client | None = None
 
     def start(self, timeout: float = 60.0) -> Client:
         with self.log.open("ab") as log:
@@ -35,29 +32,38 @@ class Box:
                 [sys.executable, "-m", "appliance.cli", "--data", str(self.data), "serve"],
                 stdout=log,
                 stderr=log,
-                env=self.environment,
+                env={**os.environ, **self.environment},
             )
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the daemon ended at its start:\n{self.log.read_text()}")
             try:
+                self.client = Client.find(data=self.data)
                 self.client.get("/status")
             except ClientError:
+                self._hang_up()
                 time.sleep(0.1)
             else:
                 return self.client
         raise AssertionError(f"no answer within {timeout} s:\n{self.log.read_text()}")
 
+    def _hang_up(self) -> None:
+        if self.client is not None:
+            self.client.close()
+            self.client = None
+
     def kill(self) -> None:
         """As a power cut does it: nothing is told."""
         assert self.process is not None
+        self._hang_up()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
     def stop(self) -> int:
         """As an administrator does it; returns the exit status."""
         assert self.process is not None
+        self._hang_up()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
