@@ -115,7 +115,7 @@ class Client:
         if data is None or url:
             url = url or os.environ.get("EARMARK_URL") or None
         if url:
-            if token is None and urlsplit(url).hostname in _LOOPBACK:
+            if token is None and _is_here(url):
                 token = _token_of(folder)
             return cls(url=url, token=token)
         # A folder that was named means that folder's daemon, never another one.
@@ -348,6 +348,13 @@ def _part(file: UploadFile, stack: ExitStack) -> tuple[str, IO[bytes] | bytes, s
     name, source = file if isinstance(file, tuple) else (file.name, file)
     content = source if isinstance(source, bytes) else stack.enter_context(source.open("rb"))
     return name, content, "application/octet-stream"
+
+
+def _is_here(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in _LOOPBACK
+    except ValueError:
+        return False
 
 
 def _token_of(folder: DataFolder) -> str | None:

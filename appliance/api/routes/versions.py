@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 from fastapi import APIRouter, Request
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from appliance.api.answers import answer, page
 from appliance.api.openapi import multipart
@@ -99,25 +99,27 @@ def version_curves(name: str, services: ServicesDep) -> Response:
 
 @router.get(
     "/{name}/export",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {}}, "description": "one file"}},
 )
 def export_a_version(name: str, services: ServicesDep) -> Response:
     """The version as one file, for another box."""
     version = services.versions.get(name)
-    file = services.folder.incoming / f"export-{secrets.token_hex(8)}.zip"
+    path = services.folder.incoming / f"export-{secrets.token_hex(8)}.zip"
     try:
-        export_version(services.versions, version.name, file)
-    except BaseException:
-        file.unlink(missing_ok=True)
-        raise
-    return FileResponse(
-        file,
-        media_type="application/zip",
-        filename=f"earmark-{version.name}.zip",
-        background=BackgroundTask(_remove, file),
-    )
+        export_version(services.versions, version.name, path)
+        file = path.open("rb")
+    finally:
+        # From here on it lives only as long as it is sent.
+        path.unlink(missing_ok=True)
+    headers = {
+        "Content-Length": str(os.fstat(file.fileno()).st_size),
+        "Content-Disposition": f'attachment; filename="earmark-{version.name}.zip"',
+    }
+    return StreamingResponse(_blocks(file), media_type="application/zip", headers=headers)
 
 
-def _remove(file: Path) -> None:
-    file.unlink(missing_ok=True)
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while block := file.read(1 << 18):
+            yield block
