@@ -137,7 +137,7 @@ def hearing_lines(
         if only is not None and identifier != only:
             continue
         at = state_now.get("at")
-        age = time.time() - at if at else None
+        age = None if at is None else time.time() - at
         old = f"  (heard nothing for {age:.0f} s)" if age is not None and age > STALE_S else ""
         missed = f"  {state_now['missed']} windows missed" if state_now.get("missed") else ""
         lines.append(f"{safe(names.get(identifier, identifier))}{old}{missed}")
