@@ -133,16 +133,16 @@ class Ingest:
         folders: set[Path] = set()
         for piece in pieces:
             target = self._folder.clip(piece.sha256)
-            if target.parent not in self._durable:
-                # Made by a process that died before its fsync, perhaps: so fsync in any case.
-                target.parent.mkdir(exist_ok=True)
-                fsync_folder(self._folder.clips)
-                self._durable.add(target.parent)
+            # It may be there, made by a process that died before its fsync: so fsync in any case.
+            target.parent.mkdir(exist_ok=True)
             piece.path.rename(target)
             placed.append(piece.sha256)
             folders.add(target.parent)
         for folder in sorted(folders):
             fsync_folder(folder)
+        if not folders <= self._durable:
+            fsync_folder(self._folder.clips)
+            self._durable |= folders
 
     def _insert(self, tx: SqliteUtils, new: NewPiece, stamp: Stamp) -> None:
         piece = new.piece

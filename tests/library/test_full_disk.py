@@ -101,9 +101,9 @@ def test_a_disk_that_others_fill_refuses_and_then_goes_on(
     """Without its reserve, the library meets the end of the disk at whatever step it comes."""
     monkeypatch.setattr(disk, "RESERVE_BYTES", 0)
     ballast = small_disk.folder.root / "ballast"
-    for round_ in range(6):
+    for round_ in range(4):
         # More or less of what one clip needs is left at the end.
-        ballast.write_bytes(b"x" * (3_000_000 + 7_000 * round_))
+        ballast.write_bytes(b"x" * (3_000_000 + 9_000 * round_))
         with pytest.raises(LowSpace, match="disk is full"):
             small_disk.fill()
         small_disk.check()
@@ -112,7 +112,7 @@ def test_a_disk_that_others_fill_refuses_and_then_goes_on(
 
         small_disk.store()
         assert small_disk.clips.count() == acknowledged + 1
-        for _ in range(150):
+        for _ in range(40):
             small_disk.clips.delete(small_disk.newest(), "ann")
         small_disk.check()
 

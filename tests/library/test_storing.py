@@ -160,7 +160,7 @@ def test_a_disk_that_refuses_leaves_neither_row_nor_file(
     true_fsync = ingest.fsync_folder
 
     def failing(path: Path) -> None:
-        if path != folder.clips:
+        if path == folder.clips:
             raise OSError(number, os.strerror(number))
         true_fsync(path)
 
