@@ -144,9 +144,12 @@ def _check_wav_format(content: bytes, order: str) -> None:
 
 def _check_wav_data(claimed: int, there: int) -> None:
     if claimed > there:
+        sizes = human_size(claimed), human_size(there)
+        if sizes[0] == sizes[1]:
+            sizes = f"{claimed} bytes", f"{there} bytes"
         raise DecodeError(
-            f"its header claims {human_size(claimed)} of sound, but {human_size(there)} follow: "
-            "it is cut short, or the recorder was stopped before it wrote the length",
+            f"its header claims {sizes[0]} of sound, but {sizes[1]} follow: it is "
+            "cut short, or the recorder was stopped before it wrote the length",
             "copy it again; a recording whose length was never written can be mended with "
             "`ffmpeg -i in.wav out.wav`",
         )
