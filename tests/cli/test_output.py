@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,14 +55,13 @@ def test_no_cell_is_lost_on_a_narrow_screen(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TERM", "dumb")  # no bold either
     output.table(HEADS, ROWS)
-    shown = terminal.getvalue()
+    shown = re.sub(r"\x1b\[\d*m", "", terminal.getvalue())
     assert "x" * 30 in shown
     assert all(word in shown for word in "a long label that goes on dog 12".split())
     if width == 24:  # a block a row
-        assert "id: 1" in terminal.getvalue()
-        assert "  file: " + "x" * 30 in terminal.getvalue()
+        assert "id: 1\n" in shown
+        assert "  file: " + "x" * 30 in shown
 
 
 def test_texts_are_neither_markup_nor_control(terminal: Terminal) -> None:
