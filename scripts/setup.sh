@@ -19,7 +19,8 @@ run | test | bench) ;;
     ;;
 esac
 
-NEEDED_GB=11      # of a whole set-up at its fullest: downloads beside what they unpack to
+NEEDED_GB=8       # of a whole set-up at its fullest: downloads beside what they unpack to
+CACHED_GB=11      # when pip may keep its downloads, too
 JETSON=/etc/nv_tegra_release
 
 say() { printf '\033[1msetup:\033[0m %s\n' "$*"; }
@@ -150,6 +151,9 @@ if ! ls .venv/lib/python3*/site-packages/torchaudio/__init__.py >/dev/null 2>&1;
         fail "too little room here: $((free_mb / 1024)) GB free on the disk of $PWD," \
             "and the set-up takes up to $NEEDED_GB GB (PyTorch is large; about 6 GB stay)." \
             "Free some, or move this folder to a larger disk, and run make again."
+    elif [ "$free_mb" -lt $((CACHED_GB * 1024)) ]; then
+        say "the disk is rather full: pip keeps no downloads, so that an interruption costs them"
+        export PIP_NO_CACHE_DIR=1
     fi
 fi
 
@@ -224,7 +228,7 @@ rm -rf .venv/tmp
 
 # Compiled or fetched wrongly shows here, not in the middle of a demo.
 .venv/bin/python - <<'PY' || fail "what was installed does not work: see the lines above; try make clean and make again"
-import onnxruntime, pyaudio, soundfile, soxr
+import onnxruntime, pyaudio, soundfile, soxr, torch, torchaudio
 PY
 printf '%s\n' "$fingerprint" >"$stamp"
 say "ready"
