@@ -122,6 +122,7 @@ class Ending:
                 reason=reason,
                 detail=detail,
                 version=version.name if version else None,
+                progress=self._table.last_progress(identifier, done=state == COMPLETED),
                 ended_at=time.time(),
                 used_s=used,
                 attempt_ns=None,

@@ -8,7 +8,7 @@ from typing import Any
 from appliance.errors import Conflict, NotFound
 from appliance.events import EventBus
 from appliance.jobs import bundle
-from appliance.jobs.job import ENDED, Job
+from appliance.jobs.job import COMPLETED, ENDED, Job
 from appliance.jobs.progress import read_curve
 from appliance.jobs.specification import (
     DEFAULT_MINUTES,
@@ -64,9 +64,9 @@ class Queue:
         state = readiness(self._db)
         plan = None
         if existing:
-            plan = plan_for(self.datasets.manifest(name), limit_s)
+            plan = plan_for(self.datasets.manifest(name), limit_s, self._speed())
         elif state.ready:
-            plan = plan_for(self.datasets.draft(), limit_s)
+            plan = plan_for(self.datasets.draft(), limit_s, self._speed())
         position, start = self.table.outlook()[1]
         return Specification(
             dataset_version=name,
@@ -120,7 +120,7 @@ class Queue:
                 name = dataset_version
             else:
                 name = self.datasets.publish(dataset_version, author).name
-            plan = plan_for(self.datasets.manifest(name), limit_s)
+            plan = plan_for(self.datasets.manifest(name), limit_s, self._speed())
             identifier = self.table.add(
                 {
                     **asked,
@@ -174,6 +174,14 @@ class Queue:
         """The end of what the training printed."""
         self.table.row(identifier)
         return bundle.read_log(self._folder.job(identifier))
+
+    def _speed(self) -> float | None:
+        """Windows a second, as the last completed training measured them on this device."""
+        row = self._db.row(
+            "SELECT plan FROM jobs WHERE state = ? ORDER BY id DESC LIMIT 1", [COMPLETED]
+        )
+        measured = json.loads(row["plan"]).get("windows_per_second") if row else None
+        return measured if isinstance(measured, float) and measured > 0 else None
 
     def _known(self, key: str) -> Row | None:
         return self._db.row("SELECT * FROM jobs WHERE idempotency_key = ?", [key])

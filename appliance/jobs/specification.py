@@ -55,8 +55,13 @@ def limit_seconds(max_minutes: int, flavor: str) -> float:
     return minutes * 60.0
 
 
-def plan_for(manifest: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
-    """The planned length for a dataset version's manifest: seconds, steps and why."""
+def plan_for(
+    manifest: Mapping[str, Any], limit_s: float, speed: float | None = None
+) -> dict[str, Any]:
+    """The planned length for a dataset version's manifest: seconds, steps and why.
+
+    `speed`: windows a second that an earlier training measured here.
+    """
     trained = [
         clip for clip in manifest["clips"] if manifest["protocol"] != HOLDOUT or clip["fold"] == 0
     ]
@@ -66,5 +71,7 @@ def plan_for(manifest: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
         sum(clip["duration_s"] for clip in trained),
         limit_s,
         manifest["protocol"],
+        speed,
+        folds=manifest["folds"],
     )
     return asdict(plan)

@@ -290,6 +290,13 @@ class JobTable:
             )
             return self.row(identifier)
 
+    def last_progress(self, identifier: int, *, done: bool) -> str:
+        """What stays as the progress of an ended job, as JSON."""
+        told = dict(self._progress(self.row(identifier)))
+        if done:
+            told.update(fraction=1.0, eta_s=0.0, phase="done")
+        return json.dumps(told)
+
     def _event(self, identifier: int, state: str, reason: str | None, detail: str) -> None:
         """Within the caller's transaction; the world hears of it once it is durable."""
         with self.db.write() as db:

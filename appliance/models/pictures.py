@@ -112,7 +112,9 @@ def curves_png(evaluation: dict[str, Any]) -> bytes:
     draw = ImageDraw.Draw(image)
     draw.text((56, 32), "Training curves", INK, font(36))
     _panel(draw, (180, 132, 1740, 600), "loss", loss, BLUE, last)
-    _panel(draw, (180, 712, 1740, 1172), "accuracy", accuracy, ORANGE, last, highest=1.0)
+    judged = {str(point["accuracy_on"]) for point in points if point.get("accuracy_on")}
+    name = "accuracy" + "".join(f" on {what}" for what in sorted(judged)[:2])
+    _panel(draw, (180, 712, 1740, 1172), name, accuracy, ORANGE, last, highest=1.0)
     draw.text((960, 1244), "step", FAINT, font(26), anchor="mm")
     return _png(image.resize((900, 640), Image.Resampling.LANCZOS))
 

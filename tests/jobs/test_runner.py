@@ -20,6 +20,8 @@ def test_a_training_becomes_a_version(house: House) -> None:
     assert (ended.state, ended.reason, ended.version) == ("completed", "converged", "V001")
     assert house.states(job.id) == ["queued", "starting", "running", "completed"]
     assert ended.attempts == 1
+    assert ended.progress is not None
+    assert (ended.progress["fraction"], ended.progress["step"]) == (1.0, 4)
     assert 0 < ended.used_s < 30
     version = house.versions.get("V001")
     assert (version.job, version.dataset_version) == (job.id, "dataset-001")
