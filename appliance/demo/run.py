@@ -7,6 +7,8 @@ plays the person who labels, and at the end it is the judge.
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +60,9 @@ def run(
         box = Box(root, port)
     except EarmarkError as error:
         return _refused(screen, error)
+    # A closed terminal or a `kill` ends the demo as Ctrl-C does: with its box.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     passed = False
     try:
         passed = _journey(box, screen, course)
