@@ -7,6 +7,7 @@ for it costs the same with a hundred clips and with a hundred thousand.
 from __future__ import annotations
 
 import difflib
+import logging
 import time
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ from appliance.errors import Conflict, NotFound
 from appliance.events import EventBus
 from appliance.library import history
 from appliance.library.names import BACKGROUND, label_name
-from appliance.store.database import Database
+from appliance.store.database import Database, Row
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,18 @@ class LabelCount:
 
 def find_label(db: Database, name: str) -> int:
     """The id of an existing label. NotFound names the nearest one."""
+    return int(_find(db, name)["id"])
+
+
+def _find(db: Database, name: str) -> Row:
     asked = label_name(name)
-    row = db.row("SELECT id FROM labels WHERE name = ?", (asked,))
+    row = db.row("SELECT id, name, clips, sessions FROM labels WHERE name = ?", (asked,))
     if row is not None:
-        return int(row["id"])
+        return row
     names = [row["name"] for row in db.rows("SELECT name FROM labels ORDER BY name")]
     close = difflib.get_close_matches(asked, names, n=1)
     hint = f"did you mean {close[0]!r}? If not, create" if close else "create"
-    raise NotFound(f"there is no label {asked!r}", f"{hint} it with `earmark labels add`")
+    raise NotFound(f"there is no label {asked!r}", f"{hint} it with `earmark labels create`")
 
 
 def find_or_create(db: Database, tx: SqliteUtils, bus: EventBus, name: str) -> int:
@@ -68,11 +75,9 @@ class Labels:
         return [LabelCount(**row) for row in rows]
 
     def get(self, name: str) -> LabelCount:
-        row = self._db.row(
-            "SELECT name, clips, sessions FROM labels WHERE id = ?", (find_label(self._db, name),)
-        )
-        assert row is not None
-        return LabelCount(**row)
+        """NotFound."""
+        row = _find(self._db, name)
+        return LabelCount(row["name"], row["clips"], row["sessions"])
 
     def create(self, name: str, author: str) -> LabelCount:
         """A label without clips. Conflict when there is one of that name."""
@@ -81,6 +86,7 @@ class Labels:
             if self._db.row("SELECT 1 FROM labels WHERE name = ?", (asked,)):
                 raise Conflict(f"there is a label {asked!r} already", "use it, or choose another")
             find_or_create(self._db, tx, self._bus, asked)
+        log.info("label %r created by %s", asked, author or "nobody")
         return LabelCount(asked, 0, 0)
 
     def rename(self, old: str, new: str, author: str) -> LabelCount:
