@@ -92,7 +92,7 @@ class Take:
         self._started_at = time.time()
         self._heard_ns = clock.monotonic_ns()
         self._heard: int | None = None
-        self._waiting_s = 0.0
+        self._waiting = 0  # frames handed over and not stored yet
         self._overflowed = False
         self._pre_roll_s = 0.0
         self._state = "recording"
@@ -157,13 +157,13 @@ class Take:
                 chunk = self._with_past(chunk)
             self._heard = chunk.end_frame
             self._heard_ns = clock.monotonic_ns()
-            seconds = len(chunk.samples) / chunk.rate
-            if self._waiting_s + seconds > WAITING_LIMIT_S:
+            frames = len(chunk.samples)
+            if self._waiting + frames > WAITING_LIMIT_S * chunk.rate:
                 # The gap in the frame numbers makes the assembly count it as lost.
                 self._overflowed = True
                 return
-            self._waiting_s += seconds
-        self._worker.submit(lambda: self._take(chunk, seconds))
+            self._waiting += frames
+        self._worker.submit(lambda: self._take(chunk))
 
     def _with_past(self, chunk: Chunk) -> Chunk:
         """The first chunk, with the pre-roll before it."""
@@ -183,13 +183,13 @@ class Take:
 
     # --- on the worker's thread ----------------------------------------------------------------
 
-    def _take(self, chunk: Chunk, seconds: float) -> None:
+    def _take(self, chunk: Chunk) -> None:
         with self._lock:
             parts = self._assembly.push(chunk)
         self._store(parts)
         with self._lock:
             # Only now: while a part is being written, the sound behind it waits.
-            self._waiting_s -= seconds
+            self._waiting -= len(chunk.samples)
         if self._assembly.done:
             self.end()
 
@@ -204,9 +204,13 @@ class Take:
                     label=self.order.label,
                     author=self.order.author,
                 )
-            except EarmarkError as error:
+            except Exception as error:
+                # Whatever it was: what comes after it is still to be stored.
                 length = human_duration(len(part.samples) / part.rate)
-                log.error("recording %d: %s could not be stored: %s", self.id, length, error)
+                known = isinstance(error, EarmarkError)
+                log.error(
+                    "recording %d: %s not stored: %s", self.id, length, error, exc_info=not known
+                )
                 self._problems.append(f"{length} could not be stored: {error}")
                 continue
             with self._lock:
@@ -225,9 +229,11 @@ class Take:
         with self._lock:
             if not self._stored:
                 self._state = "failed"
-                problems = problems or ["the microphone gave no sound"]
+                problems = problems or [why or "the microphone gave no sound"]
             else:
                 self._state = "incomplete" if problems else "stored"
+            if self._assembly.lost_frames and not self._overflowed:
+                problems.append(f"{self._assembly.lost_frames} frames were lost by the microphone")
             self._detail = "; ".join(problems) or why
         self._told("ended", self)
         self.finished.set()

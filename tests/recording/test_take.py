@@ -1,0 +1,137 @@
+"""What a recording says about sound that was lost: by the microphone, or by a slow disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from appliance.audio.capture import CaptureStatus
+from appliance.audio.flac import read_flac
+from appliance.audio.ring import Ring
+from appliance.audio.source import Chunk
+from appliance.library.clips import Clips
+from appliance.recording.take import Order, Take
+from appliance.recording.worker import Worker
+from tests.recording.conftest import RATE, counting, until
+
+
+class Microphone:
+    """A capture that the test drives; its samples count the frames."""
+
+    id = "m"
+
+    def __init__(self) -> None:
+        self.ring = Ring(10.0)
+        self.frame = 0
+        self.state = "running"
+        self.consumers: list[Callable[[Chunk], None]] = []
+
+    def subscribe(self, consumer: Callable[[Chunk], None]) -> Callable[[], None]:
+        self.consumers.append(consumer)
+        return lambda: self.consumers.remove(consumer) if consumer in self.consumers else None
+
+    def status(self) -> CaptureStatus:
+        return CaptureStatus(self.state, "gone for lunch" if self.state == "missing" else "")
+
+    def give(self, seconds: float, *, lost: int = 0) -> None:
+        for _ in range(round(seconds * 10)):
+            self.frame += lost
+            samples = counting(self.frame + RATE // 10)[self.frame :].astype(np.float32) / 32768
+            moment = self.frame * 1_000_000_000 // RATE
+            chunk = Chunk(self.id, 1, RATE, samples, self.frame, moment, lost)
+            lost = 0
+            self.frame += len(samples)
+            self.ring.append(chunk)
+            for consumer in list(self.consumers):
+                consumer(chunk)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    made = Worker("test")
+    made.start()
+    yield made
+    made.stop()
+
+
+def take(clips: Clips, worker: Worker, microphone: Microphone, **given: object) -> Take:
+    session = clips.new_session(None, "recording")
+    order = Order(
+        **{  # type: ignore[arg-type]
+            "seconds": None,
+            "label": None,
+            "pre_roll_s": 0.0,
+            "author": "",
+            "source": "recording",
+            "session": session,
+            **given,
+        }
+    )
+    made = Take(1, microphone, order, clips, worker, lambda what, take: None)  # type: ignore[arg-type]
+    made.begin()
+    return made
+
+
+def test_lost_frames_are_silence_in_their_place_and_reported(clips: Clips, worker: Worker) -> None:
+    microphone = Microphone()
+    made = take(clips, worker, microphone)
+    microphone.give(1.0)
+    microphone.give(1.0, lost=400)
+    made.end()
+    assert made.finished.wait(30)
+    view = made.view()
+    assert (view.state, view.lost_frames) == ("stored", 400)
+    assert view.detail == "400 frames were lost by the microphone"
+    (clip,) = [clips.get(identifier) for identifier in view.clips]
+    assert clip.extra == {"lost_frames": 400}
+    pcm = np.rint(read_flac(clips.path(clip))[0] * 32768).astype(np.int16)
+    expected = counting(2 * RATE + 400)
+    expected[RATE : RATE + 400] = 0
+    np.testing.assert_array_equal(pcm, expected)
+
+
+def test_a_disk_that_is_too_slow_costs_sound_and_says_so(clips: Clips, worker: Worker) -> None:
+    microphone = Microphone()
+    made = take(clips, worker, microphone)
+    disk = threading.Event()
+    worker.submit(lambda: disk.wait(30))
+    microphone.give(50.0)
+    disk.set()
+    until(lambda: made.view().elapsed_s >= 45, "the disk to catch up")
+    microphone.give(1.0)
+    made.end()
+    assert made.finished.wait(30)
+    view = made.view()
+    assert view.state == "incomplete"
+    assert "the disk was too slow" in view.detail
+    assert view.lost_frames == 5 * RATE
+    assert [clips.get(i).duration_s for i in view.clips] == [45.0, 1.0]
+
+
+def test_a_microphone_that_is_gone_ends_it(clips: Clips, worker: Worker) -> None:
+    microphone = Microphone()
+    made = take(clips, worker, microphone, seconds=10.0)
+    microphone.give(2.0)
+    made.check()
+    assert made.view().state == "recording"
+    microphone.state = "missing"
+    made.check()
+    assert made.finished.wait(30)
+    view = made.view()
+    assert (view.state, view.detail) == (
+        "incomplete",
+        "the microphone is missing: gone for lunch",
+    )
+    assert view.elapsed_s == pytest.approx(2.0)
+    assert microphone.consumers == []
+
+
+def test_nothing_recorded_is_a_failure_that_says_why(clips: Clips, worker: Worker) -> None:
+    microphone = Microphone()
+    made = take(clips, worker, microphone)
+    made.end()
+    assert made.finished.wait(30)
+    assert (made.view().state, made.view().detail) == ("failed", "the microphone gave no sound")
