@@ -1,9 +1,7 @@
 """The one HTTP client of the daemon, for the command line, the demo and the terminal UI.
 
-    ClientError               the daemon refused; says why and what to do
-    └── DaemonUnreachable     nobody answers; says how to start it
-
-It imports httpx and little else, so that a command starts quickly.
+It imports httpx and little else, so that a command starts quickly. Its errors are in
+`client_errors.py`.
 """
 
 from __future__ import annotations
@@ -21,42 +19,21 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from appliance.client_errors import START_IT, ClientError, DaemonUnreachable, parsed, refusal
 from appliance.client_events import follow
-from appliance.errors import EarmarkError
 from appliance.paths import SERVICE_SOCKET, DataFolder, default_data_folder
+
+__all__ = ["FILES_A_REQUEST", "Client", "ClientError", "DaemonUnreachable", "quoted"]
 
 PREFIX = "/api/v1"
 FILES_A_REQUEST = 64
 """`POST /clips` takes at most this many files in one request."""
 
-START_IT = "start it with `earmark serve`, or name another one with --url or --data"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LOST_LINE = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.ConnectError)
 
 UploadFile = Path | tuple[str, "Path | bytes"]
 """A file on disk, or (the name that the daemon shall see, a file or its bytes)."""
-
-
-class ClientError(EarmarkError):
-    """The daemon said no. `status` is HTTP's; `reasons` lists what keeps training from starting;
-    `problem` is the whole RFC 9457 body."""
-
-    def __init__(
-        self,
-        message: str,
-        advice: str = "",
-        status: int = 0,
-        reasons: Sequence[str] = (),
-        problem: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message, advice)
-        self.status = status
-        self.reasons = list(reasons)
-        self.problem = dict(problem or {})
-
-
-class DaemonUnreachable(ClientError):
-    """Nobody answers at the address."""
 
 
 def quoted(name: object) -> str:
@@ -166,7 +143,7 @@ class Client:
             ):
                 if response.is_error:
                     response.read()
-                    raise _refusal(response)
+                    raise refusal(response)
                 with partial.open("wb") as out:
                     for block in response.iter_bytes(1 << 18):
                         out.write(block)
@@ -206,7 +183,7 @@ class Client:
                 except httpx.HTTPError as error:
                     raise self._unreachable(error) from error
                 else:
-                    return _parsed(response)
+                    return parsed(response)
             time.sleep(0.5 * 2**attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -236,7 +213,7 @@ class Client:
         ):
             if response.is_error:
                 response.read()
-                raise _refusal(response)
+                raise refusal(response)
             yield response.iter_lines()
 
     # --- the rest ------------------------------------------------------------------------------
@@ -263,7 +240,7 @@ class Client:
         self.close()
 
     def _json(self, method: str, path: str, **rest: Any) -> Any:
-        return _parsed(self._request(method, path, **rest))
+        return parsed(self._request(method, path, **rest))
 
     def _request(
         self, method: str, path: str, params: Mapping[str, Any], json: Any = None
@@ -283,7 +260,7 @@ class Client:
                 raise self._unreachable(error) from error
             else:
                 if response.is_error:
-                    raise _refusal(response)
+                    raise refusal(response)
                 return response
 
     @contextmanager
@@ -307,37 +284,6 @@ class Client:
                 "ask for membership of the group that owns the socket, or use --url and --token",
             )
         return DaemonUnreachable(f"no daemon answers at {self.address} ({error})", START_IT)
-
-
-def _parsed(response: httpx.Response) -> Any:
-    if response.is_error:
-        raise _refusal(response)
-    if response.status_code == 204 or not response.content:
-        return None
-    if "json" in response.headers.get("content-type", ""):
-        return response.json()
-    return response.text
-
-
-def _refusal(response: httpx.Response) -> ClientError:
-    """The daemon's problem as an error; something that is not our daemon is said to be so."""
-    problem: Any = None
-    if "json" in response.headers.get("content-type", ""):
-        try:
-            problem = response.json()
-        except ValueError:
-            problem = None
-    if not isinstance(problem, dict):
-        return ClientError(
-            f"unexpected answer: HTTP {response.status_code} from {response.url}",
-            "is that address really an Earmark daemon?",
-            response.status_code,
-        )
-    message = problem.get("detail") or problem.get("title") or f"HTTP {response.status_code}"
-    advice = problem.get("advice") or ""
-    return ClientError(
-        str(message), str(advice), response.status_code, problem.get("reasons") or (), problem
-    )
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from appliance.api import problems
+from appliance.api.multipart import Form, ReceivedFile
 from appliance.api.schemas.base import Problem
 from appliance.api.schemas.clips import UploadForm, UploadItem, UploadResult
 from appliance.api.services import Services
-from appliance.api.uploads import Form, ReceivedFile
 from appliance.audio.flac import Piece
 from appliance.errors import Conflict, EarmarkError, InvalidInput, Unavailable
 from appliance.library.clip import Clip
@@ -34,7 +34,7 @@ LONGEST_EXTRA = 16_000
 
 
 class Import:
-    """One request's files on their way to clips. A `uploads.Worker`; then call `finish`."""
+    """One request's files on their way to clips. A `multipart.Worker`; then call `finish`."""
 
     def __init__(self, services: Services, author: str) -> None:
         self._services = services

@@ -208,10 +208,40 @@ def _readable(item: Mapping[str, Any]) -> tuple[str, str]:
         return said, item["ctx"]["advice"]
     if kind in ("model_attributes_type", "dict_type", "model_type"):
         return f"the {name or place} is not a JSON object", (_SEND_JSON)
-    said = said.removeprefix("Value error, ").removeprefix("Input ")
+    said = said.removeprefix("Value error, ").removeprefix("Input ").replace("String ", "")
     given = item.get("input")
-    shown = f" (given: {str(given)[:60]!r})" if isinstance(given, (str, int, float)) else ""
-    return f"{name or place} {said}{shown}", ""
+    shown = f" (given: {str(given)[:60]!r})" if isinstance(given, str) else ""
+    if isinstance(given, (int, float)):
+        shown = f" (given: {str(given)[:60]})"
+    return f"{name or place} {said}{shown}", _advice(kind, item.get("ctx") or {})
+
+
+# What to give instead, by the beginning of pydantic's name for the error; {} is its limit.
+_ADVICE = {
+    "int_": "give a whole number",
+    "float_": "give a number",
+    "finite_number": "give a number that is finite",
+    "bool_": "give true or false",
+    "string_type": "give text",
+    "string_unicode": "give text in proper Unicode",
+    "string_too_short": "give at least {min_length} characters",
+    "string_too_long": "give at most {max_length} characters",
+    "list_type": "give a list",
+    "too_short": "give at least {min_length}",
+    "too_long": "give at most {max_length}",
+    "greater_than_equal": "give at least {ge}",
+    "greater_than": "give more than {gt}",
+    "less_than_equal": "give at most {le}",
+    "less_than": "give less than {lt}",
+    "literal_error": "give {expected}",
+}
+
+
+def _advice(kind: str, limits: Mapping[str, Any]) -> str:
+    for beginning, text in _ADVICE.items():
+        if kind.startswith(beginning):
+            return text.format(**limits)
+    return ""
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

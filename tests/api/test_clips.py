@@ -10,9 +10,10 @@ import pytest
 import soundfile
 from PIL import Image
 
-from appliance.api.spectrogram import CACHE_BYTES, Pictures, draw, mel_power
+from appliance.api.spectrogram import Pictures, draw, mel_power
 from appliance.audio.flac import write_flac
 from appliance.client import ClientError, quoted
+from appliance.errors import DecodeError
 from tests.api.conftest import RATE, Server, Sound
 
 
@@ -331,17 +332,21 @@ def test_the_picture_over_http(shared: Server, sound: Sound) -> None:
         assert http.get(f"/clips/{clip}/spectrogram.png?{query}").status_code == 422
 
 
-def test_few_pictures_are_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("pictures")
+def test_few_pictures_are_kept(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     noise = np.random.default_rng(1).normal(scale=0.1, size=RATE).astype(np.float32)
-    path = folder / "a.flac"
+    path = tmp_path_factory.mktemp("pictures") / "a.flac"
     write_flac(noise, RATE, path)
     pictures = Pictures()
-    size = len(pictures.of("a", path, 1600, 300))
-    for number in range(2 * CACHE_BYTES // size):
-        pictures.of(f"{number}", path, 1600, 300)
-    assert pictures._size <= CACHE_BYTES
-    assert pictures._size == sum(map(len, pictures._kept.values()))
+    size = len(pictures.of("0", path, 64, 64))
+    monkeypatch.setattr("appliance.api.spectrogram.CACHE_BYTES", 3 * size)
+    for number in range(10):
+        pictures.of(f"{number}", path, 64, 64)
+    assert len(pictures._kept) == 3
+    assert pictures._size == sum(map(len, pictures._kept.values())) <= 3 * size
     path.unlink()
-    newest = f"{2 * CACHE_BYTES // size - 1}"
-    assert len(pictures.of(newest, path, 1600, 300)) == size
+    # What is kept needs no file any more.
+    assert len(pictures.of("9", path, 64, 64)) == size
+    with pytest.raises(DecodeError):
+        pictures.of("0", path, 64, 64)

@@ -11,10 +11,11 @@ from starlette.responses import Response
 
 from appliance.api import problems
 from appliance.api.answers import answer, plain
+from appliance.api.multipart import Form, ReceivedFile
 from appliance.api.openapi import multipart
 from appliance.api.schemas.models import PredictAnswer
 from appliance.api.services import Services, ServicesDep
-from appliance.api.uploads import Form, ReceivedFile, received
+from appliance.api.uploads import received
 from appliance.errors import Conflict, EarmarkError, InvalidInput
 from appliance.models.engine import Engine
 from appliance.models.predict import predict

@@ -1,0 +1,23 @@
+"""Room on the disk for what is coming."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from appliance.errors import LowSpace
+
+RESERVE = 8_000_000
+"""Bytes that an upload must leave free on the disk, for the database and what is recorded now."""
+
+
+def check_space(folder: Path, size: int) -> None:
+    """Raises LowSpace when `size` more bytes would eat into the reserve."""
+    if shutil.disk_usage(folder).free < size + RESERVE:
+        raise no_space()
+
+
+def no_space() -> LowSpace:
+    return LowSpace(
+        "the disk has no room for this upload", "free some space on the disk of the data folder"
+    )
