@@ -46,10 +46,10 @@ class Ending:
         stops, a job that has something to salvage stays in the slot, its verdict committed."""
         path = self._folder.job(identifier)
         row = self._table.row(identifier)
-        if row["cancel_requested"] and row["reason"] is None:
-            verdict = Verdict(BY_HAND, row["detail"], verdict.result)
         result = verdict.result
         if result is None and self._can_salvage(path, identifier):
+            if row["cancel_requested"] and row["reason"] is None:
+                verdict = Verdict(BY_HAND, row["detail"])
             if self._stopping():
                 if row["reason"] is None:
                     self._table.note_verdict(identifier, verdict.reason, verdict.detail)

@@ -238,6 +238,19 @@ def test_hot_swap_under_a_listener(publish: Publish, deployments: Deployments) -
     assert all(count > 0 for count in runs.values())
 
 
+def test_who_holds_the_old_engine_finishes_with_it(
+    publish: Publish, deployments: Deployments
+) -> None:
+    for _ in range(2):
+        publish()
+    deployments.deploy("V001")
+    held = deployments.engine()
+    assert held is not None
+    deployments.deploy("V002")
+    assert deployments.engine() is not held
+    assert held.run(toy.reference_windows(2)).shape == (2, 3)
+
+
 def test_two_deployments_at_once_leave_one_live(
     publish: Publish, deployments: Deployments, db: Database
 ) -> None:
