@@ -25,8 +25,8 @@ MAX_RATE = 48_000
 class Piece:
     """A FLAC file that was just written, and what it holds.
 
-    sha256: of the file. pcm_sha256: of its 16-bit little-endian samples, the same whichever
-    version of the encoder wrote it. start_s: where it lay in the file or recording it comes from.
+    sha256: of the file. pcm_sha256: of its rate and 16-bit little-endian samples, the same
+    whichever version of the encoder wrote it. start_s: where it lay in the file or recording it comes from.
     """
 
     path: Path
@@ -70,6 +70,8 @@ def write_flac(samples: Samples, rate: int, path: Path, *, start_s: float = 0.0)
         samples, rate = resample(samples, rate, MAX_RATE), MAX_RATE
     peak = peak_amplitude(samples)
     pcm = to_int16(samples, peak)
+    sound = hashlib.sha256(f"{rate}:".encode())
+    sound.update(pcm.data)
     # Encoded in memory first: libsndfile does not report every failed write to a disk.
     memory = os.memfd_create("earmark-flac", os.MFD_CLOEXEC)
     try:
@@ -86,7 +88,7 @@ def write_flac(samples: Samples, rate: int, path: Path, *, start_s: float = 0.0)
     return Piece(
         path=path,
         sha256=sha256,
-        pcm_sha256=hashlib.sha256(pcm.data).hexdigest(),
+        pcm_sha256=sound.hexdigest(),
         start_s=start_s,
         duration_s=len(samples) / rate,
         rate=rate,

@@ -1,20 +1,15 @@
-"""Rows of microphones and schedules; and the export of clips as plain files."""
+"""Rows of microphones and schedules."""
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from appliance.errors import Conflict, InvalidInput, NotFound
-from appliance.library.clips import ClipFilter, Clips
-from appliance.library.export import export_clips
 from appliance.library.microphones import MicrophoneRecord, MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
 from appliance.store.database import Database
-from tests.library.conftest import Add
 
 
 @pytest.fixture
@@ -107,26 +102,3 @@ def test_schedules(microphones: MicrophoneRecords, schedules: ScheduleRecords) -
             schedules.add("kitchen", at, seconds, label)
     with pytest.raises(InvalidInput):
         schedules.mark_run(early.id, "today")
-
-
-def test_an_export_holds_every_clip_under_its_class(clips: Clips, add: Add, tmp_path: Path) -> None:
-    made = [add("dog", session="a"), add("Säge 1"), add(None), add("dog", session="b")]
-    out = tmp_path / "out"
-    done = export_clips(clips, ClipFilter(), out)
-
-    assert (done.clips, done.size) == (4, sum(clip.size for clip in made))
-    with (out / "labels.csv").open(newline="", encoding="utf-8") as file:
-        rows = {row["sha256"]: row for row in csv.DictReader(file)}
-    for clip in made:
-        row = rows[clip.sha256]
-        assert (row["label"], row["session"]) == (clip.label or "", clip.session_key)
-        assert Path(row["file"]).parent.name == (clip.label or "unlabelled")
-        assert (out / row["file"]).read_bytes() == clips.path(clip).read_bytes()
-
-    with pytest.raises(Conflict, match="not empty"):
-        export_clips(clips, ClipFilter(), out)
-    only = export_clips(clips, ClipFilter(label="dog", session="b"), tmp_path / "dogs")
-    assert only.clips == 1
-    assert [file.name for file in (tmp_path / "dogs" / "dog").iterdir()] == [
-        f"clip-{made[3].id:06d}.flac"
-    ]
