@@ -26,7 +26,8 @@ class Piece:
     """A FLAC file that was just written, and what it holds.
 
     sha256: of the file. pcm_sha256: of its rate and 16-bit little-endian samples, the same
-    whichever version of the encoder wrote it. start_s: where it lay in the file or recording it comes from.
+    whichever version of the encoder wrote it. start_s: where it lay in the file or recording
+    that it comes from.
     """
 
     path: Path

@@ -127,7 +127,8 @@ def test_every_format_rate_and_channel_count_becomes_mono_16_bit_flac(
     assert piece.peak_dbfs == pytest.approx(20 * math.log10(np.abs(samples).max()), abs=0.01)
     assert piece.sha256 == hashlib.sha256(piece.path.read_bytes()).hexdigest()
     pcm, _ = soundfile.read(piece.path, dtype="int16")
-    assert piece.pcm_sha256 == hashlib.sha256(pcm.astype("<i2").tobytes()).hexdigest()
+    sound = f"{piece.rate}:".encode() + pcm.astype("<i2").tobytes()
+    assert piece.pcm_sha256 == hashlib.sha256(sound).hexdigest()
 
 
 def test_channels_are_averaged(decoder: Decoder, tmp_path: Path, out: Path) -> None:
