@@ -33,7 +33,7 @@ class Rules:
     """What `settings.ListenSettings` says about decisions; times in seconds."""
 
     release: float = 0.6
-    smoothing_s: float = 0.6
+    smoothing_s: float = 0.8
     minimum_s: float = 0.0
     hold_s: float = 0.5
     cooldown_s: float = 1.0
