@@ -68,9 +68,10 @@ def show_evaluation(evaluation: dict[str, Any]) -> None:
                 percent(row["recall"]),
                 percent(row["f1"]),
                 row["support"],
-                row["clips"],
-                row["sessions"],
-                "optimistic" if row["optimistic"] else "",
+                # Imported versions may not say.
+                row.get("clips"),
+                row.get("sessions"),
+                "optimistic" if row.get("optimistic") else "",
             )
             for row in evaluation["classes"]
         ],
