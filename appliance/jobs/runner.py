@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 WORKER = (sys.executable, "-m", "appliance.training.worker")
 SALVAGE_S = 120.0
 _IDLE_S = 5.0
+_RETRY_S = 2.0
 _STOP_S = 9.0
 
 
@@ -97,8 +98,8 @@ class Runner:
                 busy = self._step()
             except Exception:
                 # A full disk, for one: the job still holds the slot, and is settled next time.
-                log.exception("the queue cannot go on; trying again in %.0f s", _IDLE_S)
-                self._stopping.wait(_IDLE_S)
+                log.exception("the queue cannot go on; trying again in %.0f s", _RETRY_S)
+                self._stopping.wait(_RETRY_S)
                 continue
             if not busy and not self._stopping.is_set():
                 self._table.changed.wait(_IDLE_S)

@@ -21,15 +21,19 @@ class Thresholds:
 
     def get(self, label: str) -> float:
         """Its own threshold, or the default (0 to 1)."""
-        return self.all().get(label, self.default)
+        with self._lock:
+            return self._known().get(label, self.default)
 
     def all(self) -> dict[str, float]:
         """Those labels that have their own."""
         with self._lock:
-            if self._values is None:
-                rows = self._db.rows("SELECT label, value FROM thresholds")
-                self._values = {row["label"]: row["value"] for row in rows}
-            return dict(self._values)
+            return dict(self._known())
+
+    def _known(self) -> dict[str, float]:
+        if self._values is None:
+            rows = self._db.rows("SELECT label, value FROM thresholds")
+            self._values = {row["label"]: row["value"] for row in rows}
+        return self._values
 
     def set(self, label: str, value: float, author: str = "") -> float:
         """Give `label` its own threshold. Raises InvalidInput outside 0 to 1."""

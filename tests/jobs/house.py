@@ -85,6 +85,9 @@ class House:
             f"the first step of job {job}",
         )
 
+    def table_row(self, job: int) -> dict[str, Any]:
+        return self.db.rows("SELECT * FROM jobs WHERE id = ?", [job])[0]
+
     def starts(self, job: int) -> list[dict[str, Any]]:
         return read_starts(self.folder, job)
 

@@ -73,10 +73,6 @@ def child_is_gone(pid: int) -> bool:
     return start_ticks(pid) is None
 
 
-def row(house: House, job: int) -> dict[str, object]:
-    return house.db.rows("SELECT * FROM jobs WHERE id = ?", [job])[0]
-
-
 def test_killed_while_a_job_waits(closed: House, daemon: Callable[[], Daemon]) -> None:
     first = daemon()
     time.sleep(0.2)
@@ -93,7 +89,7 @@ def test_killed_while_a_job_starts(closed: House, daemon: Callable[[], Daemon]) 
     first = daemon()
     until(lambda: closed.starts(job.id), "the child to begin")
     assert closed.queue.get(job.id).state == "starting"
-    pid = int(str(row(closed, job.id)["pid"]))
+    pid = closed.table_row(job.id)["pid"]
     first.kill()
     until(lambda: child_is_gone(pid), "the child to end with its daemon")
     closed.behave()
@@ -110,7 +106,7 @@ def test_killed_while_a_job_runs_it_goes_on_from_its_checkpoint(
     job = closed.queue.submit()
     first = daemon()
     until(lambda: (closed.folder.job(job.id) / "checkpoints" / "000003").exists(), "step 3")
-    pid = int(str(row(closed, job.id)["pid"]))
+    pid = closed.table_row(job.id)["pid"]
     first.kill()
     until(lambda: child_is_gone(pid), "the child to end with its daemon")
     closed.behave(steps=8)
@@ -130,7 +126,7 @@ def test_killed_after_the_result_was_written(closed: House, daemon: Callable[[],
     job = closed.queue.submit()
     closed.queue.table.take()
     training = [sys.executable, closed.runner._worker[1], str(closed.behaviour_file)]
-    path = closed.runner._write_bundle(row(closed, job.id))
+    path = closed.runner._write_bundle(closed.table_row(job.id))
     subprocess.run([*training, str(path)], check=True)
     daemon()
     ended = closed.end(job.id)
@@ -223,7 +219,7 @@ def test_an_interrupted_job_is_resumed_three_times(closed: House, attempts: int)
 def test_the_fourth_interruption_is_the_end(closed: House, template: Path) -> None:
     job = closed.queue.submit()
     interrupted(closed, job.id, 4)
-    path = closed.runner._write_bundle(row(closed, job.id))
+    path = closed.runner._write_bundle(closed.table_row(job.id))
     (path / "checkpoints" / "000009").mkdir(parents=True)
     closed.runner.start()
     ended = closed.end(job.id)
@@ -234,7 +230,7 @@ def test_the_fourth_interruption_is_the_end(closed: House, template: Path) -> No
 def test_interrupted_with_its_time_used_up(closed: House) -> None:
     job = closed.queue.submit()
     interrupted(closed, job.id, 1, used_s=3600.0)
-    path = closed.runner._write_bundle(row(closed, job.id))
+    path = closed.runner._write_bundle(closed.table_row(job.id))
     (path / "checkpoints" / "000009").mkdir(parents=True)
     closed.runner.start()
     ended = closed.end(job.id)
@@ -277,7 +273,7 @@ def test_killed_while_a_model_is_being_salvaged(
 def test_a_salvage_that_kills_the_daemon_is_not_tried_for_ever(closed: House) -> None:
     job = closed.queue.submit()
     interrupted(closed, job.id, 1)
-    path = closed.runner._write_bundle(row(closed, job.id))
+    path = closed.runner._write_bundle(closed.table_row(job.id))
     (path / "checkpoints" / "000009").mkdir(parents=True)
     for _ in range(3):
         closed.queue.table.note_verdict(job.id, "crashed", "it broke")
@@ -317,7 +313,7 @@ def test_a_clean_stop_of_a_worker_that_does_not_listen(
     job = closed.queue.submit()
     first = daemon()
     until(lambda: (closed.folder.job(job.id) / "checkpoints" / "000003").exists(), "step 3")
-    pid = int(str(row(closed, job.id)["pid"]))
+    pid = closed.table_row(job.id)["pid"]
     assert first.stop() == 0
     assert child_is_gone(pid)
     assert closed.queue.get(job.id).state == "queued"
@@ -327,7 +323,7 @@ def test_publication_cut_between_the_rename_and_the_row(closed: House, template:
     """The version's folder is there, its row is not: the job ends with that version."""
     job = closed.queue.submit()
     closed.queue.table.take()
-    path = closed.runner._write_bundle(row(closed, job.id))
+    path = closed.runner._write_bundle(closed.table_row(job.id))
     training = [sys.executable, closed.runner._worker[1], str(closed.behaviour_file)]
     subprocess.run([*training, str(path)], check=True)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance.errors import LowSpace
 from appliance.jobs.runner import Runner
 from tests.jobs.house import House, until
 
@@ -263,3 +265,91 @@ def test_the_bus_hears_of_progress_and_of_each_state(house: House) -> None:
     assert fractions == sorted(fractions)
     assert len(told) < 60, "many lines become few events"
     assert heard[-1]["version"] == ended.version
+
+
+def test_a_full_disk_at_the_end_delays_it_and_changes_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict is kept until it can be written: a crash does not become an interruption."""
+    refusals = []
+    publish = house.versions.publish
+
+    def refuse_once(*arguments: Any, **facts: Any) -> Any:
+        if not refusals:
+            refusals.append(1)
+            raise LowSpace("the disk is full")
+        return publish(*arguments, **facts)
+
+    monkeypatch.setattr(house.versions, "publish", refuse_once)
+    house.behave(crash_at=2)
+    house.runner.start()
+    ended = house.end(house.queue.submit().id)
+    assert refusals
+    assert (ended.state, ended.reason, ended.version) == ("failed", "crashed", "V001")
+    assert [start["what"] for start in house.starts(ended.id)].count("train") == 1
+
+
+def test_a_database_that_refuses_for_a_while_ends_no_training(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = []
+
+    def refuse(_job: int) -> None:
+        refusals.append(1)
+        raise LowSpace("the disk is full")
+
+    monkeypatch.setattr("appliance.jobs.supervision.COMMIT_S", 0.0)
+    monkeypatch.setattr(house.queue.table, "commit_use", refuse)
+    house.runner.start()
+    ended = house.end(house.queue.submit().id)
+    assert refusals
+    assert (ended.state, ended.reason, ended.attempts) == ("completed", "converged", 1)
+
+
+def test_used_time_is_committed_while_it_runs(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.jobs.supervision.COMMIT_S", 0.1)
+    house.behave(steps=60)
+    house.runner.start()
+    job = house.queue.submit()
+
+    def committed() -> float:
+        return float(house.table_row(job.id)["used_s"])
+
+    until(lambda: committed() > 0.5, "committed time")
+    before = committed()
+    until(lambda: committed() > before, "more of it")
+    shown = house.queue.get(job.id).used_s
+    assert shown >= before
+    assert json.loads(house.table_row(job.id)["progress"])["step"] >= 1
+    house.queue.cancel(job.id)
+    assert house.end(job.id).used_s >= shown
+
+
+def test_the_bundle_is_what_the_training_needs(house: House) -> None:
+    house.behave(crash_at=1)
+    house.runner.start()
+    job = house.end(house.queue.submit(30).id)
+    manifest = json.loads((house.folder.job(job.id) / "manifest.json").read_text())
+    assert (manifest["format"], manifest["job"], manifest["threads"]) == (1, job.id, 1)
+    assert (manifest["budget_s"], manifest["used_s"]) == (1800.0, 0.0)
+    assert manifest["classes"] == ["cat", "dog"]
+    assert manifest["protocol"] == "cross-validation"
+    assert len(manifest["clips"]) == 10
+    for clip in manifest["clips"]:
+        assert Path(clip["path"]).exists()
+        assert {"id", "label", "session", "microphone", "duration_s", "fold"} <= set(clip)
+
+
+def test_a_training_may_begin_with_the_weights_of_another(house: House) -> None:
+    house.runner.start()
+    first = house.end(house.queue.submit().id)
+    assert first.version is not None
+    second = house.end(house.queue.submit(from_version=first.version).id)
+    manifest = json.loads((house.folder.job(second.id) / "manifest.json").read_text())
+    assert manifest["initial_weights"] == str(
+        house.versions.path(first.version) / "model.safetensors"
+    )
+    assert second.version is not None
+    assert house.versions.get(second.version).parent == first.version
