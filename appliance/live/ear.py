@@ -87,6 +87,7 @@ class Ear:
         self._heard_ns = clock.monotonic_ns()
         self._stream: WindowStream | None = None
         self._decision: Decision | None = None
+        self._newest: Window | None = None  # that was judged
         self._kept: dict[str, Kept] = {}
         self._top: list[dict[str, Any]] = []
         self._rejected: deque[dict[str, Any]] = deque(maxlen=REJECTED_KEPT)
@@ -128,7 +129,7 @@ class Ear:
         self._model = model
         if model is None:
             if earlier is not None:
-                self._obey(earlier.finish(), None)
+                self._obey(earlier.finish(), self._newest)
             with self._lock:
                 self._awake = False
                 self._inbox.clear()
@@ -141,7 +142,7 @@ class Ear:
             engine.classes, rules, threshold, window_s=model.window_s, hop_s=model.hop_s
         )
         if earlier is not None:
-            self._obey(self._decision.take_over(earlier), None)
+            self._obey(self._decision.take_over(earlier), self._newest)
         resume = before.place if before is not None else None
         self._stream = WindowStream(engine.sample_rate, engine.window_samples, model.hop, resume)
         with self._lock:
@@ -202,6 +203,7 @@ class Ear:
         decision, model = self._decision, self._model
         if decision is None or model is None:
             return
+        self._newest = window
         self.windows += 1
         self.lag_ms = max(0.0, (clock.monotonic_ns() - window.end_ns) / 1e6)
         if window.fresh:
@@ -216,16 +218,19 @@ class Ear:
         self._obey(decision.push(window.end_s, scores), window)
 
     def check(self) -> None:
-        """End what sounded on a microphone that has gone silent for good."""
+        """End what sounded on a microphone that gives nothing any more."""
         silent_s = (clock.monotonic_ns() - self._heard_ns) / 1e9
-        if self._decision is not None and self._decision.active and silent_s > GONE_S:
-            self._obey(self._decision.finish(), None)
+        if self._decision is None or silent_s < GONE_S or not self._top:
+            return
+        with self._lock:
+            self._top = []  # it hears nothing now
+        self._obey(self._decision.finish(), self._newest)
 
     def close(self) -> None:
         """Listen no more; what sounds has ended."""
         self._unsubscribe()
         if self._decision is not None:
-            self._obey(self._decision.finish(), None)
+            self._obey(self._decision.finish(), self._newest)
         self._stream = self._decision = self._model = None
 
     def _obey(self, verdicts: Sequence[Began | Ended | Rejected], window: Window | None) -> None:
@@ -261,8 +266,8 @@ class Ear:
         kept = self._kept.pop(verdict.label, None)
         if kept is None:
             return
-        now = clock.monotonic_ns() if window is None else window.moment_ns(verdict.end_s)
-        self._keeper.end(kept, max(now, kept.new.onset_ns), round(verdict.peak, 4))
+        ended = kept.new.decided_ns if window is None else window.moment_ns(verdict.end_s)
+        self._keeper.end(kept, max(ended, kept.new.onset_ns), round(verdict.peak, 4))
 
     def _reject(self, verdict: Rejected) -> None:
         with self._lock:
