@@ -10,6 +10,7 @@ from appliance.events import EventBus
 from appliance.jobs import bundle
 from appliance.jobs.job import COMPLETED, ENDED, Job
 from appliance.jobs.progress import read_curve
+from appliance.jobs.reading import JobPage
 from appliance.jobs.specification import (
     DEFAULT_MINUTES,
     FREE,
@@ -17,7 +18,7 @@ from appliance.jobs.specification import (
     limit_seconds,
     plan_for,
 )
-from appliance.jobs.table import JobPage, JobTable
+from appliance.jobs.table import JobTable
 from appliance.library.datasets import Datasets
 from appliance.library.readiness import readiness
 from appliance.models.versions import Versions

@@ -1,4 +1,4 @@
-"""The table of jobs: what stands in it, and the only ways to move a job from state to state.
+"""The table of jobs: the only ways to move a job from state to state.
 
 A move is one UPDATE that names the state it leaves, with its event in the same transaction. When
 two want to move one job, the first to commit wins and the other is told so.
@@ -11,118 +11,35 @@ import logging
 import sqlite3
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from appliance import clock
-from appliance.errors import InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.jobs.job import (
     BY_HAND,
     CANCELLED,
     ENDED,
-    IN_SLOT,
     MOVES,
-    PAUSED,
     QUEUED,
-    RUNNING,
     STARTING,
     Job,
-    job_from_row,
     used_seconds,
 )
+from appliance.jobs.reading import HOLDER, JobReader
 from appliance.store.database import Database, Row
 
 log = logging.getLogger(__name__)
 
-_HOLDER = f"state IN ('{STARTING}', '{RUNNING}', '{PAUSED}')"
 
-
-@dataclass(frozen=True)
-class JobPage:
-    """Jobs, the newest first; `next_cursor` asks for the older ones."""
-
-    items: list[Job]
-    next_cursor: str | None
-
-
-class JobTable:
+class JobTable(JobReader):
     """Reads and moves jobs; thread-safe."""
 
     def __init__(self, db: Database, bus: EventBus) -> None:
-        self.db = db
+        super().__init__(db)
         self._bus = bus
-        self._told: dict[int, dict[str, Any]] = {}
-        self._told_lock = threading.Lock()
         self.changed = threading.Event()
         """Set when a job was added, cancelled or ended: the runner waits on it."""
-
-    # --- reading ---------------------------------------------------------------------------------
-
-    def row(self, identifier: int) -> Row:
-        row = self.db.row("SELECT * FROM jobs WHERE id = ?", [identifier])
-        if row is None:
-            raise NotFound(f"no job {identifier}", "`earmark jobs` lists them")
-        return row
-
-    def get(self, identifier: int) -> Job:
-        """Raises NotFound."""
-        return self._jobs([self.row(identifier)])[0]
-
-    def page(self, limit: int = 50, cursor: str | None = None) -> JobPage:
-        """Raises InvalidInput for a cursor that this did not give out."""
-        if not 1 <= limit <= 1000:
-            raise InvalidInput(f"a limit of {limit} is outside 1 to 1000")
-        if cursor is not None and not cursor.isdecimal():
-            raise InvalidInput(f"not a cursor: {cursor[:40]!r}", "use the one of the last answer")
-        before = int(cursor) if cursor else 2**62
-        rows = self.db.rows(
-            "SELECT * FROM jobs WHERE id < ? ORDER BY id DESC LIMIT ?", [before, limit + 1]
-        )
-        shown = rows[:limit]
-        return JobPage(self._jobs(shown), str(shown[-1]["id"]) if len(rows) > limit else None)
-
-    def holder(self) -> Row | None:
-        """The job that holds the slot."""
-        return self.db.row(f"SELECT * FROM jobs WHERE {_HOLDER}")
-
-    def outlook(self) -> tuple[dict[int, tuple[int, float]], tuple[int, float]]:
-        """Position and expected start (epoch s) of each waiting job, and of one submitted now."""
-        start, position = time.time(), 1
-        if holder := self.holder():
-            told = self._progress(holder)
-            start += told["eta_s"] if "eta_s" in told else _planned_rest(holder)
-        places = {}
-        for row in self.db.rows("SELECT * FROM jobs WHERE state = ? ORDER BY id", [QUEUED]):
-            places[row["id"]] = (position, start)
-            start += _planned_rest(row)
-            position += 1
-        return places, (position, start)
-
-    def _jobs(self, rows: list[Row]) -> list[Job]:
-        waiting = any(row["state"] == QUEUED for row in rows)
-        places = self.outlook()[0] if waiting else {}
-        jobs = []
-        for row in rows:
-            position, start = places.get(row["id"], (None, None))
-            jobs.append(
-                job_from_row(
-                    row,
-                    progress=self._progress(row),
-                    position=position,
-                    expected_start=start,
-                )
-            )
-        return jobs
-
-    def _progress(self, row: Row) -> dict[str, Any]:
-        with self._told_lock:
-            told = self._told.get(row["id"])
-        if told is None or row["state"] not in IN_SLOT:
-            told = json.loads(row["progress"])
-        return told or {}
-
-    # --- moving ----------------------------------------------------------------------------------
 
     def add(self, values: dict[str, Any]) -> int:
         """A new job in the queue; its id."""
@@ -213,7 +130,7 @@ class JobTable:
                 )
             elif row["state"] not in ENDED:
                 cursor = db.conn.execute(
-                    f"UPDATE jobs SET cancel_requested = 1, detail = ? WHERE id = ? AND {_HOLDER} "
+                    f"UPDATE jobs SET cancel_requested = 1, detail = ? WHERE id = ? AND {HOLDER} "
                     "AND reason IS NULL AND cancel_requested = 0",
                     [detail, identifier],
                 )
@@ -225,7 +142,7 @@ class JobTable:
         """Commit who works on the job, before that process is allowed to begin."""
         with self.db.write() as db:
             db.conn.execute(
-                f"UPDATE jobs SET pid = ?, pid_started = ? WHERE id = ? AND {_HOLDER}",
+                f"UPDATE jobs SET pid = ?, pid_started = ? WHERE id = ? AND {HOLDER}",
                 [pid, pid_started, identifier],
             )
 
@@ -235,7 +152,7 @@ class JobTable:
             row = self.row(identifier)
             db.conn.execute(
                 f"UPDATE jobs SET reason = ?, detail = ?, used_s = ?, attempt_ns = NULL "
-                f"WHERE id = ? AND {_HOLDER}",
+                f"WHERE id = ? AND {HOLDER}",
                 [reason, detail, used_seconds(row), identifier],
             )
             self._event(identifier, row["state"], reason, detail)
@@ -243,7 +160,7 @@ class JobTable:
     def verdicts(self, identifier: int) -> int:
         """How often the end of this job was decided without reaching it."""
         row = self.db.row(
-            f"SELECT count(*) AS n FROM job_events WHERE job_id = ? AND {_HOLDER} "
+            f"SELECT count(*) AS n FROM job_events WHERE job_id = ? AND {HOLDER} "
             "AND reason IS NOT NULL",
             [identifier],
         )
@@ -268,7 +185,7 @@ class JobTable:
                 return
             db.conn.execute(
                 f"UPDATE jobs SET used_s = ?, attempt_ns = ?, progress = ? "
-                f"WHERE id = ? AND {_HOLDER}",
+                f"WHERE id = ? AND {HOLDER}",
                 [
                     used_seconds(row),
                     clock.monotonic_ns(),
@@ -285,7 +202,7 @@ class JobTable:
             used = used_seconds(row) if lived else row["used_s"]
             db.conn.execute(
                 "UPDATE jobs SET used_s = ?, attempt_ns = NULL, pid = NULL, pid_started = NULL "
-                f"WHERE id = ? AND {_HOLDER}",
+                f"WHERE id = ? AND {HOLDER}",
                 [used, identifier],
             )
             return self.row(identifier)
@@ -318,9 +235,3 @@ class JobTable:
 
     def _announce(self, identifier: int) -> None:
         self._bus.publish("job", asdict(self.get(identifier)))
-
-
-def _planned_rest(row: Row) -> float:
-    """Seconds that a job still needs, as planned."""
-    planned = json.loads(row["plan"]).get("seconds") or row["limit_s"]
-    return float(max(min(planned, row["limit_s"]) - used_seconds(row), 0.0))
