@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,11 +18,10 @@ from appliance.training.network import Backbone, DeployedNetwork
 from appliance.training.sounds import read_sounds
 
 WINDOWS_AT_ONCE = 64
-# Judging a second of sound costs so many times what its features cost: windows overlap four
-# times, and the network comes on top.
-COST = 8.0
-# Before anything was measured, in seconds a second of sound.
-FEATURES_COST = 0.003
+# A window judged in fp32, its DFT included, costs about as much as one trained on in bf16.
+COST = 1.0
+# Before anything was measured: windows judged, and clips read, in a second.
+WINDOWS_A_SECOND, CLIPS_A_SECOND = 300.0, 100.0
 
 
 def hop_samples(shape: FrontEnd) -> int:
@@ -34,16 +34,25 @@ class Judge:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._second_s = FEATURES_COST * COST
+        self._clip_s = 1 / CLIPS_A_SECOND
+        self._window_s = COST / WINDOWS_A_SECOND
 
     def features_took(self, seconds: float) -> None:
         """How long it took to read all clips once."""
-        self._second_s = COST * seconds / max(self._context.sound_s, 1.0)
+        self._clip_s = seconds / len(self._context.manifest.clips)
+
+    def speed_is(self, windows_per_second: float) -> None:
+        """How fast the network is trained."""
+        self._window_s = COST / windows_per_second
 
     def expected_s(self, clips: Sequence[int]) -> float:
         """Seconds that judging these clips (positions in the manifest) will take."""
-        entries = self._context.manifest.clips
-        return self._second_s * sum(entries[place].duration_s for place in clips)
+        shape, entries = self._context.shape, self._context.manifest.clips
+        window_s, hop_s = shape.window_samples / shape.rate, hop_samples(shape) / shape.rate
+        windows = sum(
+            1 + math.ceil(max(0.0, entries[place].duration_s - window_s) / hop_s) for place in clips
+        )
+        return len(clips) * self._clip_s + windows * self._window_s
 
     def judge(
         self,
@@ -56,7 +65,6 @@ class Judge:
         context = self._context
         entries = [context.manifest.clips[place] for place in clips]
         network = deployed_network(backbone, context.shape).to(context.device.torch_device)
-        begun = context.budget.elapsed_s
         judged: list[Judgement] = []
 
         def work(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -74,9 +82,6 @@ class Judge:
             if context.budget.elapsed_s >= until_s:
                 break
         answers.close()
-        sound = sum(item.clip.duration_s for item in judged)
-        if sound > 1.0:
-            self._second_s = (context.budget.elapsed_s - begun) / sound
         return judged
 
 

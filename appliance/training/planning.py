@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from appliance import clock
 from appliance.library.plan import (
     FEWEST_FOLD_STEPS,
     Plan,
@@ -42,34 +41,42 @@ def known_plan(context: Context) -> Plan | None:
         return None
 
 
-def make_plan(context: Context, store: FeatureStore, tail_s: float) -> tuple[Plan, float | None]:
-    """(plan, measured windows a second). tail_s: what judging and exporting will take.
+def make_plan(context: Context, speed: float | None, tail_s: float) -> Plan:
+    """Plan what is left of the budget, and store the plan.
 
-    With `steps` in the manifest nothing is measured, and the plan is the same every time.
+    speed: measured windows a second; tail_s: what judging and exporting will take. With `steps`
+    in the manifest the plan is the same every time.
     """
-    manifest = context.manifest
-    trained = [manifest.clips[place] for place in context.phases[0].train]
-    folds = len(context.phases) - 1
-    speed = None if manifest.steps is not None else measured_speed(context, store)
-    plan = plan_training(
-        len(trained),
-        len(manifest.classes),
-        sum(clip.duration_s for clip in trained),
-        manifest.budget_s,
-        manifest.protocol,
-        speed,
-        folds=folds,
-        fixed_s=context.budget.elapsed_s + tail_s,
-    )
-    if manifest.steps is not None:
-        plan = _given(plan, manifest.steps, len(trained))
+    plan = _planned(context, speed, context.budget.elapsed_s + tail_s)
+    if context.manifest.steps is not None:
+        plan = _given(plan, context.manifest.steps, len(context.phases[0].train))
     file = context.folder / "plan.json"
     temporary = file.with_suffix(".tmp")
     temporary.write_text(json.dumps({**asdict(plan), "windows_per_second": speed}))
     sync(temporary)
     temporary.rename(file)
     sync(context.folder)
-    return plan, speed
+    return plan
+
+
+def guessed_plan(context: Context) -> Plan:
+    """What to expect before anything was measured."""
+    return _planned(context, None, None)
+
+
+def _planned(context: Context, speed: float | None, fixed_s: float | None) -> Plan:
+    manifest = context.manifest
+    trained = [manifest.clips[place] for place in context.phases[0].train]
+    return plan_training(
+        len(trained),
+        len(manifest.classes),
+        sum(clip.duration_s for clip in trained),
+        manifest.budget_s,
+        manifest.protocol,
+        speed,
+        folds=len(context.phases) - 1,
+        fixed_s=fixed_s,
+    )
 
 
 def _given(plan: Plan, steps: int, clips: int) -> Plan:
@@ -102,7 +109,7 @@ def measured_speed(context: Context, store: FeatureStore) -> float:
         context.device,
         context.budget,
         context.manifest.threads,
-        on_step=lambda _state, _rate: marks.append(clock.seconds()),
+        on_step=lambda _state, _rate: marks.append(context.budget.elapsed_s),
     )
     if len(marks) < 2:  # cancelled, or very slow: better a guess than a division by zero
         return batch / MEASURED_S

@@ -16,7 +16,7 @@ class ProgressWriter:
     """Appends to progress.jsonl. The share done only grows, and is 1 when the result is there."""
 
     def __init__(self, folder: Path, budget: BudgetClock) -> None:
-        self._file = (folder / "progress.jsonl").open("a", encoding="utf-8")
+        self._file = folder / "progress.jsonl"
         self._budget = budget
         self._fraction = 0.0
         self._next_s = 0.0
@@ -54,9 +54,6 @@ class ProgressWriter:
             "accuracy_on": accuracy_on,
             "learning_rate": learning_rate,
         }
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        with self._file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line) + "\n")
         self._next_s = elapsed + SECONDS_BETWEEN_LINES
-
-    def close(self) -> None:
-        self._file.close()

@@ -19,6 +19,8 @@ SHORTEST_FRAMES = 48
 LONGEST_S = 2.58
 # A short window gets a finer time grid, so that the network still sees about 100 frames.
 FINE_BELOW_S = 1.6
+# Half the bandwidth needs fewer bands (a multiple of 16, too).
+NARROW_HZ, NARROW_MELS = 5000.0, 48
 FEW_CLIPS = 100
 
 
@@ -56,10 +58,9 @@ def front_end(durations: Sequence[float], native_rates: Sequence[int], rate: int
     wanted = min(max(wanted, 1.0), LONGEST_S)
     fft, hop = (512, 160) if wanted < FINE_BELOW_S else (640, 320)
     frames = max(SHORTEST_FRAMES, FRAMES_STEP * round(wanted * rate / hop / FRAMES_STEP))
-    middle = sorted(native_rates)[len(native_rates) // 2]
-    return FrontEnd(
-        rate=rate, fft=fft, hop=hop, frames=frames, high_hz=min(rate, float(middle)) / 2
-    )
+    high_hz = min(rate, sorted(native_rates)[len(native_rates) // 2]) / 2
+    mels = FrontEnd.mels if high_hz > NARROW_HZ else NARROW_MELS
+    return FrontEnd(rate=rate, fft=fft, hop=hop, mels=mels, frames=frames, high_hz=high_hz)
 
 
 def few_clips_widths(clips: int) -> tuple[int, ...]:

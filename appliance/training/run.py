@@ -16,7 +16,13 @@ from appliance.training.judge import Judge
 from appliance.training.loop import Length, TrainState, new_state, train
 from appliance.training.manifest import Manifest
 from appliance.training.phases import Phase
-from appliance.training.planning import batch_maker, known_plan, make_plan
+from appliance.training.planning import (
+    batch_maker,
+    guessed_plan,
+    known_plan,
+    make_plan,
+    measured_speed,
+)
 from appliance.training.recipe import Recipe
 from appliance.training.start import continue_from, new_backbone
 from appliance.training.state import (
@@ -51,29 +57,42 @@ class Run:
     def execute(self) -> None:
         """Train as planned and write the result. Continues from a checkpoint when there is one."""
         context = self._context
-        saved = checkpoints.load_newest(self._checkpoints)
         plan = known_plan(context)
-        if saved is not None and plan is not None:
+        saved = checkpoints.load_newest(self._checkpoints) if plan is not None else None
+        if saved is not None:
             self._reached = reached_of(saved, context.manifest)
             log.info("continuing in phase %d", self._reached.phase)
-        else:
-            saved = None
         self._checkpointer = Checkpointer(context, self._reached)
-        store = self._features()
-        if plan is None:
-            plan, self._speed = make_plan(context, store, self._tail_s())
-        log.info("plan: %s", plan)
-        while self._reached.phase < len(context.phases) and not context.budget.cancelled:
-            self._work_on(context.phases[self._reached.phase], plan, store, saved)
-            saved = None
-        if self._reached.version is None:
-            raise TrainingError("cancelled", "cancelled before anything was learned")
+        if plan is None or self._reached.phase < len(context.phases):
+            plan = self._train(plan, saved)
         if context.budget.cancelled:
             stopped, allowance = "cancelled", CANCELLED_S
         else:
             limited = plan.limited or self._reached.time_was_up
-            stopped, allowance = "time limit" if limited else "converged", SALVAGE_S
+            stopped = "time limit" if limited else "converged"
+            allowance = max(context.budget.remaining_s - EXPORT_S, CANCELLED_S)
+        if self._reached.version is None and saved is not None:
+            self._reached.version = average_of(saved)  # cancelled while the clips were read again
+        if self._reached.version is None:
+            raise TrainingError("cancelled", "cancelled before anything was learned")
         finish(context, plan, self._reached, self._judge, stopped, allowance, self._speed)
+
+    def _train(self, plan: Plan | None, saved: Checkpoint | None) -> Plan:
+        """Features, the plan unless there is one, and the phases that are left."""
+        context = self._context
+        store = self._features()
+        if context.budget.cancelled:
+            return plan or guessed_plan(context)
+        if plan is None:
+            if context.manifest.steps is None:
+                self._speed = measured_speed(context, store)
+                self._judge.speed_is(self._speed)
+            plan = make_plan(context, self._speed, self._tail_s())
+        log.info("plan: %s", plan)
+        while self._reached.phase < len(context.phases) and not context.budget.cancelled:
+            self._work_on(context.phases[self._reached.phase], plan, store, saved)
+            saved = None
+        return plan
 
     def salvage(self) -> None:
         """Make a result of the newest checkpoint, without further training."""
@@ -93,15 +112,14 @@ class Run:
         context = self._context
         clips = context.manifest.clips
         begun = context.budget.elapsed_s
+        guess = guessed_plan(context).seconds
 
-        def on_clip(done: int) -> None:
+        def on_clip(done: int) -> bool:
             context.budget.tick()
-            if context.budget.cancelled and self._reached.phase == 0:
-                raise TrainingError("cancelled", "cancelled before anything was learned")
             if context.progress.due():
-                context.progress.write(
-                    "features", context.budget.remaining_s, step=done, steps=len(clips)
-                )
+                left = guess - context.budget.elapsed_s
+                context.progress.write("features", left, step=done, steps=len(clips))
+            return not context.budget.cancelled
 
         store = compute_store(
             [clip.path for clip in clips],

@@ -47,9 +47,9 @@ def compute_store(
     shape: FrontEnd,
     threads: int,
     device: torch.device,
-    on_clip: Callable[[int], None],
+    on_clip: Callable[[int], bool],
 ) -> FeatureStore:
-    """Read every clip and transform it. `on_clip(done)` is called after each; it may raise."""
+    """Read every clip and transform it. After each, `on_clip(done)` says whether to go on."""
     log_mel = LogMel(shape).to(device)
 
     def work(samples: NDArray[np.float32]) -> Tensor:
@@ -59,9 +59,12 @@ def compute_store(
         return transform(log_mel, shape, waveform.to(device)).cpu()
 
     spectra: list[Tensor] = []
-    for spectrum in read_sounds(paths, shape.rate, threads, work):
+    answers = read_sounds(paths, shape.rate, threads, work)
+    for spectrum in answers:
         spectra.append(spectrum)
-        on_clip(len(spectra))
+        if not on_clip(len(spectra)):
+            break
+    answers.close()
     return FeatureStore(spectra)
 
 

@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     folder: Path = options.folder.resolve()
     try:
+        (folder / "error.json").unlink(missing_ok=True)  # of an earlier attempt
         manifest = read_manifest(folder)
         budget = BudgetClock(manifest.budget_s, manifest.used_s)
         budget.install()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.training.job_folder import Clip, as_flac, entry
 
+
 @pytest.fixture(scope="session")
 def flac_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("clips")

@@ -85,19 +85,6 @@ def test_a_training_cancelled_at_once_says_so(digits: list[Clip], tmp_path: Path
         assert read_json(folder / "result" / "result.json")["stopped"] == "cancelled"
 
 
-def test_the_limit_ends_it_with_a_version(digits: list[Clip], tmp_path: Path) -> None:
-    """Cross-validation on a budget that cannot hold it: the clock shares out what there is."""
-    clips = [{**clip, "fold": clip["session"]} for clip in digits]
-    folder = write_job(tmp_path / "job", clips, budget_s=25.0)
-    assert run_worker(folder) == 0, worker_log(folder)
-    result = read_json(folder / "result" / "result.json")
-    assert result["stopped"] in ("time limit", "converged")
-    plan = read_json(folder / "plan.json")
-    assert plan["limited"] == (result["stopped"] == "time limit")
-    found = read_json(folder / "result" / "evaluation.json")
-    assert f"{found['clips']} of 120" in found["note"] or found["optimistic"]
-
-
 def test_a_killed_training_goes_on_where_it_was(killed_job: Path, tmp_path: Path) -> None:
     folder = tmp_path / "job"
     shutil.copytree(killed_job, folder)
