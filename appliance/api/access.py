@@ -21,13 +21,15 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.api import problems
 from appliance.api.limits import drain
 from appliance.errors import InvalidInput
 
 log = logging.getLogger(__name__)
+# Every write that was let in, by whom, and how it ended; never a token or a body.
+audit = logging.getLogger("appliance.audit")
 
 ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "[::1]")
 OPEN_PATHS = ("/healthz",)
@@ -81,8 +83,19 @@ class Access:
                 headers["Retry-After"] = "60"
             await problems.respond(refusal, headers)(scope, receive, send)
             return
-        scope.setdefault("state", {})["author"] = self._author(scope)
-        await self._app(scope, receive, send)
+        author = self._author(scope)
+        scope.setdefault("state", {})["author"] = author
+        if scope["method"] not in _WRITES:
+            await self._app(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                path = problems.shown_path(scope)
+                audit.info("%s %s by %s: %d", scope["method"], path, author, message["status"])
+            await send(message)
+
+        await self._app(scope, receive, told)
 
     def _host(self, scope: Scope) -> dict[str, Any] | None:
         given = _values(scope, b"host")
@@ -147,7 +160,8 @@ class Access:
                 "too many requests without the right token",
                 "wait a minute, then send the token of the data folder",
             )
-        log.warning("refused %s from %s: no or wrong token", scope["path"][:200], client)
+        path = problems.shown_path(scope)
+        log.warning("refused %s %s from %s: no or wrong token", scope["method"], path, client)
         return problems.problem(
             401,
             "wrong token" if given else "this address needs a token",

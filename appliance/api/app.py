@@ -56,6 +56,8 @@ def build(services: Services | None) -> FastAPI:
         # Their pages load scripts from the internet, and could not send the token.
         docs_url=None,
         redoc_url=None,
+        # A path that is a slash too long is unknown, rather than sent elsewhere.
+        redirect_slashes=False,
         separate_input_output_schemas=False,
     )
     app.state.services = services

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from appliance.errors import (
     Conflict,
@@ -100,6 +101,12 @@ def of_error(error: EarmarkError) -> dict[str, Any]:
     )
 
 
+def shown_path(scope: Scope) -> str:
+    """The path as it was sent, still encoded: decoded, it could break the line of a log."""
+    raw: bytes = scope.get("raw_path") or b""
+    return raw.decode("ascii", "replace")[:200]
+
+
 def of_full_disk() -> dict[str, Any]:
     return of_error(
         LowSpace(
@@ -126,7 +133,7 @@ def install(app: FastAPI) -> None:
 async def _earmark(request: Request, error: Exception) -> Response:
     assert isinstance(error, EarmarkError)
     if error.status >= 500:
-        log.warning("%s %s: %s", request.method, request.url.path, error)
+        log.warning("%s %s: %s", request.method, shown_path(request.scope), error)
     headers = {}
     if error.status == 503:
         headers["Retry-After"] = "10"
@@ -139,14 +146,14 @@ async def _earmark(request: Request, error: Exception) -> Response:
 async def _operating_system(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        log.warning("%s %s: the disk is full", request.method, request.url.path)
+        log.warning("%s %s: the disk is full", request.method, shown_path(request.scope))
         return respond(of_full_disk())
     return await unexpected(request, error)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    path = request.url.path[:200]
+    path = shown_path(request.scope)
     if error.status_code == 404:
         body = problem(
             404, f"there is nothing at {path}", "see /api/v1/openapi.json for what there is"
@@ -168,7 +175,7 @@ async def _validation(request: Request, error: Exception) -> Response:
         problem(
             422,
             detail,
-            advice or f"see {request.url.path[:200]} in /api/v1/openapi.json, with examples",
+            advice or f"see {shown_path(request.scope)} in /api/v1/openapi.json, with examples",
             name="invalid-input",
             title="Not usable",
         )
@@ -246,7 +253,8 @@ def _advice(kind: str, limits: Mapping[str, Any]) -> str:
 
 async def unexpected(request: Request, error: Exception) -> Response:
     number = secrets.token_hex(4)
-    log.error("error %s in %s %s", number, request.method, request.url.path, exc_info=error)
+    path = shown_path(request.scope)
+    log.error("error %s in %s %s", number, request.method, path, exc_info=error)
     return respond(
         problem(
             500,

@@ -55,7 +55,10 @@ class JobReader:
         """Raises InvalidInput for a cursor that this did not give out."""
         if not 1 <= limit <= 1000:
             raise InvalidInput(f"a limit of {limit} is outside 1 to 1000")
-        if cursor is not None and not cursor.isdecimal():
+        # 18 digits always fit into SQLite's integers.
+        if cursor is not None and not (
+            cursor.isascii() and cursor.isdecimal() and len(cursor) < 19
+        ):
             raise InvalidInput(f"not a cursor: {cursor[:40]!r}", "use the one of the last answer")
         before = int(cursor) if cursor else 2**62
         rows = self.db.rows(

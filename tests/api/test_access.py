@@ -131,6 +131,31 @@ def test_failures_are_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatch) 
     assert len(failures._times) == 2
 
 
+def test_every_write_is_noted_without_secrets(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    http = server.http()
+    with caplog.at_level("INFO", logger="appliance.audit"):
+        http.post("/labels", json={"name": "dog"}, headers={"X-Author": "ana%0Aevil"})
+        http.delete("/labels/no%0Asuch")
+        http.get("/labels")
+    assert [record.getMessage() for record in caplog.records] == [
+        "POST /api/v1/labels by anaevil: 201",
+        "DELETE /api/v1/labels/no%0Asuch by api: 422",
+    ]
+
+
+def test_a_refused_path_cannot_write_lines_into_the_log(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        server.anonymous().get("/api/v1/%0AERROR%20all%20is%20lost")
+        server.http().get("/%0AERROR%20all%20is%20lost")
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("refused GET" in message for message in messages)
+    assert not any("\n" in message or TOKEN in message for message in messages)
+
+
 # --- Host -------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -12,6 +12,8 @@ from appliance.library.clip import Clip
 
 MOST_IDS = 100_000
 MOST_HASHES = 20_000
+
+ClipId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
 class ClipQuery(Body):
@@ -51,7 +53,7 @@ class LabelMany(Body):
 
     model_config = example({"clips": [1, 2, 3], "label": "dog"})
 
-    clips: list[int] | None = Field(None, max_length=MOST_IDS)
+    clips: list[ClipId] | None = Field(None, max_length=MOST_IDS)
     filter: ClipQuery | None = None
     label: str | None = Field(max_length=200)
 
