@@ -31,8 +31,8 @@ class Course:
     exam: play.Exam
 
 
-FULL = Course(teach.Lesson(times=2, backgrounds=2, speed=3.0, seed=100), play.Exam(2, seed=900))
-SHORT = Course(teach.Lesson(times=1, backgrounds=1, speed=3.0, seed=200), play.Exam(1, seed=901))
+FULL = Course(teach.Lesson(times=2, backgrounds=2, speed=4.0, seed=100), play.Exam(2, seed=900))
+SHORT = Course(teach.Lesson(times=1, backgrounds=1, speed=4.0, seed=200), play.Exam(1, seed=901))
 
 
 def run(
