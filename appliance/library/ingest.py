@@ -248,6 +248,8 @@ def _shown(filename: str | None) -> str | None:
     """A file's name for display: it is never used as a path, and cannot break a line."""
     if filename is None:
         return None
+    if not has_control(filename):
+        return filename[:1024]
     return "".join("\ufffd" if has_control(letter) else letter for letter in filename)[:1024]
 
 

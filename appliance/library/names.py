@@ -41,6 +41,9 @@ def session_key(text: str) -> str:
 def has_control(text: str) -> bool:
     """Control characters, lone surrogates, line and paragraph ends, and the marks that reverse
     the direction of writing: with those, a name on a screen is not the name that it is."""
+    if text.isascii():
+        # Nearly every name, and an import asks some twenty times a file.
+        return not text.isprintable()
     return any(
         unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
         or unicodedata.bidirectional(character)
