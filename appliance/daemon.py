@@ -130,6 +130,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         versions = Versions(db, folder, bus)
         versions.recover()
         thresholds = Thresholds(db, settings)
+        bus.subscribe(thresholds.follow)
         deployments = Deployments(db, folder, versions, bus)
         deployments.restore()
         stops.append(("engine", deployments.close))
@@ -142,7 +143,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         detections = Detections(db, clips, bus)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
         queue = Queue(db, folder, datasets, versions, bus, settings)
-        runner = Runner(queue, folder, settings)
+        runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         for name, part in (
             ("microphones", microphones),
             ("recorder", recorder),

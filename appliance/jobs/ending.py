@@ -25,7 +25,8 @@ MOST_SALVAGES = 3
 
 class Ending:
     """`salvage(row, path)` runs the child that makes a result of the newest good checkpoint;
-    `stopping()` is true while the daemon stops and has no time for that."""
+    `stopping()` is true while the daemon stops and has no time for that; `windows_missed()`
+    counts what listening lost since this attempt began."""
 
     def __init__(
         self,
@@ -34,12 +35,14 @@ class Ending:
         folder: DataFolder,
         salvage: Callable[[Row, Path], int | None],
         stopping: Callable[[], bool],
+        windows_missed: Callable[[], int],
     ) -> None:
         self._table = table
         self._versions = versions
         self._folder = folder
         self._salvage_child = salvage
         self._stopping = stopping
+        self._windows_missed = windows_missed
 
     def conclude(self, identifier: int, verdict: Verdict) -> None:
         """End the job with `verdict`, unless a cancel was committed before it. While the daemon
@@ -109,6 +112,7 @@ class Ending:
                         parent=row["from_version"],
                         stopped=reason,
                         seconds=used,
+                        windows_missed=self._windows_missed(),
                     )
                 except InvalidInput as error:
                     reason, detail = CRASHED, f"the result cannot be used: {error}"

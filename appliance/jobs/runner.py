@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from appliance.errors import EarmarkError
@@ -36,7 +36,8 @@ _STOP_S = 9.0
 
 
 class Runner:
-    """One per daemon. `worker` is the command that gets the job's folder as its argument."""
+    """One per daemon. `worker` is the command that gets the job's folder as its argument;
+    `windows_missed` says how many windows listening has lost since the daemon started."""
 
     def __init__(
         self,
@@ -45,18 +46,26 @@ class Runner:
         settings: Settings,
         *,
         worker: Sequence[str] = WORKER,
+        windows_missed: Callable[[], int] = lambda: 0,
     ) -> None:
         self._queue = queue
         self._table = queue.table
         self._folder = folder
         self._settings = settings
         self._worker = tuple(worker)
+        self._windows_missed = windows_missed
+        self._missed_before = 0  # when the running attempt began
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._watched: Supervision | None = None
         self._verdict: tuple[int, Verdict] | None = None
         self._ending = Ending(
-            self._table, queue.versions, folder, self._salvage, self._stopping.is_set
+            self._table,
+            queue.versions,
+            folder,
+            self._salvage,
+            self._stopping.is_set,
+            lambda: windows_missed() - self._missed_before,
         )
 
     def start(self) -> None:
@@ -129,6 +138,7 @@ class Runner:
 
     def _train(self, row: Row) -> None:
         identifier = row["id"]
+        self._missed_before = self._windows_missed()
         try:
             path = self._write_bundle(row)
             child = self._spawn(row, path)

@@ -6,6 +6,7 @@ import threading
 import time
 
 from appliance.errors import InvalidInput
+from appliance.events import Event
 from appliance.settings import Settings
 from appliance.store.database import Database
 
@@ -52,6 +53,14 @@ class Thresholds:
                 )
             self._values = None
         return float(value)
+
+    def follow(self, event: Event) -> None:
+        """A renamed label keeps its threshold. The old name keeps it too: the version that
+        listens still says that one."""
+        if event.topic == "label" and event.data["action"] == "renamed":
+            before, after = event.data["label"], event.data["new"]
+            if (value := self.all().get(before)) is not None and after not in self.all():
+                self.set(after, value, "rename")
 
     def clear(self, label: str) -> float:
         """Back to the default, which is returned."""

@@ -21,7 +21,8 @@ class Version:
     """One row of `versions` for people; figures are shares (0 to 1), window and hop seconds.
 
     `stopped` says why its training ended, `seconds` how long it took; `parent` is the version
-    whose weights it began with.
+    whose weights it began with; `windows_missed` counts
+    those that listening lost while it was trained (None for an imported one): the promise is 0.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Version:
     sample_rate: int
     source: str
     seconds: float
+    windows_missed: int | None
 
     @classmethod
     def from_row(cls, row: Row) -> Version:
@@ -67,4 +69,5 @@ class Version:
             sample_rate=rate,
             source=row["source"],
             seconds=row["seconds"],
+            windows_missed=row["windows_missed"],
         )

@@ -105,6 +105,7 @@ class Versions:
         seconds: float,
         source: str = TRAINED,
         note: str = "",
+        windows_missed: int | None = None,
         lineage: dict[str, Any] | None = None,
     ) -> Version:
         """Make the checked result folder the next version; the folder moves.
@@ -125,6 +126,7 @@ class Versions:
                 "stopped": stopped,
                 "seconds": seconds,
                 "source": source,
+                "windows_missed": windows_missed,
                 "note": note,
                 "lineage": lineage or {},
                 "created_at": time.time(),
@@ -220,6 +222,7 @@ class Versions:
             "dataset_version": origin["dataset_version"],
             "parent": origin["parent"],
             "source": origin["source"],
+            "windows_missed": origin.get("windows_missed"),
             "classes": json.dumps(card.classes),
             "accuracy": evaluation["accuracy"],
             "macro_f1": evaluation["macro"]["f1"],

@@ -217,6 +217,7 @@ M001: tuple[str, ...] = (
         macro_f1 REAL,
         stopped TEXT NOT NULL,
         seconds REAL NOT NULL,                        -- time that training took
+        windows_missed INTEGER,                       -- by listening, while it was trained
         onnx_sha256 TEXT NOT NULL,
         card TEXT NOT NULL,                           -- JSON, as in card.json
         lineage TEXT NOT NULL DEFAULT '{}',           -- JSON: what an imported version brings along

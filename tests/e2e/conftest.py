@@ -20,11 +20,12 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 @pytest.fixture
-def sounds(test_data: Path) -> dict[str, list[Path]]:
-    """Two clearly different ESC-10 classes, eight files each."""
-    found = {}
-    for folder in sorted((test_data / "esc10").iterdir()):
-        if folder.is_dir() and folder.name.endswith(("Dog bark", "Rain")):
-            found[folder.name.split(" - ")[1].lower()] = sorted(folder.glob("*.ogg"))[:8]
-    assert len(found) == 2, f"{test_data} lacks ESC-10's dogs or rain"
+def digits(test_data: Path) -> dict[str, list[Path]]:
+    """Two spoken digits, six short files each: a training of seconds."""
+    recordings = test_data / "fsdd" / "recordings"
+    found = {
+        name: sorted(recordings.glob(f"{digit}_*.wav"))[::40][:6]
+        for digit, name in ((0, "zero"), (6, "six"))
+    }
+    assert all(len(files) == 6 for files in found.values()), f"{recordings} lacks digits"
     return found

@@ -9,15 +9,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from appliance.client import Client
 from tests.box import Box, until
 
 
-def teach(client: Client, sounds: dict[str, list[Path]]) -> int:
-    for label, files in sounds.items():
+def teach(client: Client, digits: dict[str, list[Path]]) -> int:
+    for label, files in digits.items():
         answer = client.upload("/clips", files, {"label": label})
         assert all(result["new"] for result in answer["results"]), answer
-    return sum(len(files) for files in sounds.values())
+    return sum(len(files) for files in digits.values())
 
 
 def alive(pid: int) -> bool:
@@ -49,13 +51,14 @@ def wait_for_end(client: Client, job: int) -> dict[str, Any]:
             and found
         ),
         f"job {job} to end",
-        120,
+        300,
     )
 
 
-def test_a_job_survives_kill_9_in_each_state(box: Box, sounds: dict[str, list[Path]]) -> None:
+@pytest.mark.timeout(600)
+def test_a_job_survives_kill_9_in_each_state(box: Box, digits: dict[str, list[Path]]) -> None:
     client = box.start()
-    clips = teach(client, sounds)
+    clips = teach(client, digits)
     first = client.post("/jobs", {"max_minutes": 6})
     second = client.post("/jobs", {"max_minutes": 6})
 
@@ -94,10 +97,10 @@ def test_a_job_survives_kill_9_in_each_state(box: Box, sounds: dict[str, list[Pa
 
 
 def test_a_child_that_dies_is_a_failure_with_a_name(
-    box: Box, sounds: dict[str, list[Path]]
+    box: Box, digits: dict[str, list[Path]]
 ) -> None:
     client = box.start()
-    teach(client, sounds)
+    teach(client, digits)
     job = client.post("/jobs", {"max_minutes": 6})
     until(
         lambda: (client.get(f"/jobs/{job['id']}")["progress"] or {}).get("step"), "the first step"
