@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from weakref import WeakKeyDictionary
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -27,19 +26,17 @@ Over TCP every request needs `Authorization: Bearer TOKEN`; over the unix socket
 Errors are RFC 9457 problems with `detail` (what is wrong) and `advice` (what to do).
 Lists are `{"items": [...], "next": cursor or null}`; times are seconds since 1970."""
 
-_built: WeakKeyDictionary[Services, FastAPI] = WeakKeyDictionary()
-
 
 def create_app(services: Services, *, trusted: bool = False) -> ASGIApp:
     """The application of one listener: the TCP listener's, or the unix socket's if `trusted`.
 
     Both share one set of routes. Raises InvalidInput when the TCP listener would have no token.
     """
-    if services not in _built:
-        _built[services] = build(services)
+    if services.routes is None:
+        services.routes = build(services)
     http = services.settings.http
     return Access(
-        Limits(_LastResort(_built[services]), upload_bytes=http.max_upload_mb * 1_000_000),
+        Limits(_LastResort(services.routes), upload_bytes=http.max_upload_mb * 1_000_000),
         token=services.token,
         hosts=allowed_hosts(http.host, http.allowed_hosts),
         trusted=trusted,

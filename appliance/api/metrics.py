@@ -79,7 +79,7 @@ def metrics(services: Services) -> str:
     lines = []
     for name, kind, text, samples in families:
         lines += [f"# HELP earmark_{name} {text}", f"# TYPE earmark_{name} {kind}"]
-        lines += [f"earmark_{name}{_labels(labels)} {value:g}" for labels, value in samples]
+        lines += [f"earmark_{name}{_labels(labels)} {float(value)!r}" for labels, value in samples]
     return "\n".join(lines) + "\n"
 
 

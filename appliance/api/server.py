@@ -27,6 +27,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
         lifespan="off",
         # The daemon has its own log; a line a request would wear out the disk.
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         # No proxy stands in front of us: who asks is who is connected.

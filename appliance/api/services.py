@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import anyio
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 
 from appliance import clock
 from appliance.api.streams import Streams
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from appliance.store.database import Database
 
 
-# Compared by identity, so that the one application of a daemon can be kept beside it.
 @dataclass(eq=False)
 class Services:
     """Built once by the daemon, which calls `close()` before it stops its servers: they would
@@ -64,6 +63,7 @@ class Services:
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)
+    routes: FastAPI | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         # As many threads as there are decoding children: the files of all requests take turns.
