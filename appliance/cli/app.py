@@ -179,9 +179,11 @@ def _fail(message: str, advice: str, as_json: bool, status: int, **more: Any) ->
         body.update({key: value for key, value in more.items() if value is not None})
         click.echo(dumps(body), err=True)
     else:
-        click.echo(f"earmark: {' '.join(message.split())}", err=True)
+        from appliance.cli.output import safe
+
+        click.echo(f"earmark: {safe(' '.join(message.split()))}", err=True)
         if advice:
-            click.echo(f"  {' '.join(advice.split())}", err=True)
+            click.echo(f"  {safe(' '.join(advice.split()))}", err=True)
     sys.exit(status)
 
 

@@ -62,11 +62,12 @@ def train(
         readiness = specification["readiness"]
         if not state.json:
             show_specification(specification)
-        if dry_run:
+        possible = readiness["ready"] or specification["dataset_exists"]
+        if dry_run and (possible or state.json):
             if state.json:
                 emit(specification)
-            raise click.exceptions.Exit(0 if readiness["ready"] else 1)
-        if not readiness["ready"] and not specification["dataset_exists"]:
+            raise click.exceptions.Exit(0 if possible else 1)
+        if not possible:
             raise NotReady(
                 readiness["reasons"],
                 "record, import or label more: at least 2 classes with at least 5 clips in each",
