@@ -7,6 +7,8 @@ plays the person who labels, and at the end it is the judge.
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import signal
 import sys
 import time
@@ -139,23 +141,34 @@ def _refused(screen: Screen, error: EarmarkError) -> int:
 
 def _what_next(box: Box, screen: Screen) -> None:
     screen.step("The box goes on listening")
-    data = f"--data {box.root}"
+    earmark = _command()
+    data = f"--data {shlex.quote(str(box.root))}"
+    token = shlex.quote(str(box.root / "token"))
     if command_exists("tui"):
-        screen.say(f"terminal UI:  .venv/bin/earmark tui {data}")
+        screen.say(f"terminal UI:  {earmark} tui {data}")
     else:
         screen.say("terminal UI:  not in this version; the commands and the API have it all")
-    screen.say(f"commands:     .venv/bin/earmark status {data}")
-    screen.say(f"              .venv/bin/earmark detections {data}")
+    screen.say(f"commands:     {earmark} status {data}")
+    screen.say(f"              {earmark} detections {data}")
     screen.say(
-        f'API:          curl -H "Authorization: Bearer $(cat {box.root}/token)" '
+        f'API:          curl -H "Authorization: Bearer $(cat {token})" '
         f"http://127.0.0.1:{box.port}/api/v1/status"
     )
     screen.say("              /api/v1/openapi.json there describes every route")
     screen.say(f"stop it:      kill {box.pid}")
-    screen.say("")
-    screen.say("Your own sounds: a box of your own, since the next demo empties this one.")
-    screen.say("  .venv/bin/earmark serve                         in another terminal")
-    screen.say("  .venv/bin/earmark devices                       which microphones there are")
+    screen.console.print()
     screen.say(
-        "  .venv/bin/earmark devices add ID --name desk    then record, label, train, deploy"
+        "Your own sounds go into a box of your own: the next demo empties this one. Stop it,"
     )
+    screen.say("then:")
+    screen.say(f"  {earmark} serve                         in another terminal")
+    screen.say(f"  {earmark} devices                       which microphones there are")
+    screen.say(f"  {earmark} devices add ID --name desk    then record, label, train, deploy")
+
+
+def _command() -> str:
+    """How the person can call `earmark` from where they are."""
+    if shutil.which("earmark"):
+        return "earmark"
+    here, script = Path.cwd(), Path(sys.executable).with_name("earmark")
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)
