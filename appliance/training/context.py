@@ -19,6 +19,8 @@ from appliance.training.sounds import native_rate
 from appliance.training.start import front_end_of, load_version, widths_of
 
 BACKGROUND = "background"
+# A version that is continued from should not be shaken until it has forgotten.
+CONTINUED_RATE = 0.4
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Context:
         clips = len(self.phases[0].train)
         windows = plan.steps * plan.batch
         recipe = make_recipe(windows / clips, windows, self.background is not None)
-        return replace(recipe, widths=self.widths)
+        rate = recipe.learning_rate * (CONTINUED_RATE if self.initial is not None else 1.0)
+        return replace(recipe, widths=self.widths, learning_rate=rate)
 
 
 def make_context(folder: Path, manifest: Manifest, budget: BudgetClock) -> Context:
