@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -37,28 +37,34 @@ class TrainState:
     curves: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Length:
-    """How long a phase lasts: `steps`, or until the clock says `until_s` (active seconds).
+    """How long a phase lasts: `steps` as planned, at most until the clock says `until_s`.
 
-    When the machine turns slower than planned, the learning rate follows the clock, so that it
-    has come down when time is up. `timed` is False when the steps were given: then nothing but
-    them decides, and the result can be repeated. `revised`: the steps were set anew under way.
+    clock: "none" when the steps were given: nothing but them decides, and the result can be
+    repeated. "guard" when the set needs no more than the steps: a machine that turns slower than
+    planned still brings the learning rate down before time is up. "whole" when the limit cut the
+    plan short: all of the time is used, and the steps are what was expected.
     """
 
     steps: int
     started_s: float
     until_s: float
-    timed: bool
-    revised: bool = False
+    clock: Literal["none", "guard", "whole"]
 
     def share(self, step: int, elapsed_s: float) -> float:
         """The share of the phase that is behind: 0 to 1."""
-        share = step / self.steps
-        if self.timed:
-            span = max(self.until_s - self.started_s, 1e-6)
-            share = max(share, (elapsed_s - self.started_s) / span)
-        return min(1.0, share)
+        by_steps = step / self.steps
+        by_clock = (elapsed_s - self.started_s) / max(self.until_s - self.started_s, 1e-6)
+        if self.clock == "whole":
+            return min(1.0, by_clock)
+        return min(1.0, by_steps if self.clock == "none" else max(by_steps, by_clock))
+
+    def expected_steps(self, step: int, elapsed_s: float) -> int:
+        """How many steps it will be in all, at the speed so far."""
+        if self.clock != "whole" or step == 0:
+            return self.steps
+        return max(step, round(step / max(self.share(step, elapsed_s), 1e-6)))
 
 
 def new_state(network: Backbone, recipe: Recipe, device: Device) -> TrainState:
@@ -75,6 +81,7 @@ def new_state(network: Backbone, recipe: Recipe, device: Device) -> TrainState:
         ],
         lr=recipe.learning_rate,
         betas=(0.9, 0.98),
+        fused=True,
     )
     return TrainState(network, average, optimizer)
 
@@ -97,28 +104,29 @@ def train(
     state.network.train()
     total = torch.zeros((), device=device.torch_device)
     with gradients(state.network, maker, device, threads, state.step) as compute:
-        while state.step < length.steps:
+        while True:
             budget.tick()
+            elapsed = budget.elapsed_s
+            share = length.share(state.step, elapsed)
             if budget.cancelled:
                 return "cancelled"
-            if budget.elapsed_s >= length.until_s:
-                return "time limit"
-            rate = learning_rate(recipe, length.share(state.step, budget.elapsed_s))
+            if share >= 1 or elapsed >= length.until_s:
+                return "done" if state.step >= length.steps else "time limit"
+            rate = learning_rate(recipe, share)
             for group in state.optimizer.param_groups:
                 group["lr"] = rate
             total += compute.step(state.step)
             state.optimizer.step()
             state.step += 1
             _average(state, recipe.averaging)
-            if state.step % LOOK_EVERY == 0 or state.step == length.steps:
+            if state.step % LOOK_EVERY == 0:
                 state.loss = _looked_at(total, state.step)
             on_step(state, rate)
-    return "done"
 
 
 def _looked_at(total: Tensor, step: int) -> float:
-    """The mean loss since the last look; starts counting anew."""
-    loss = float(total) / ((step - 1) % LOOK_EVERY + 1)
+    """The mean loss of the last steps; starts counting anew."""
+    loss = float(total) / LOOK_EVERY
     total.zero_()
     if not math.isfinite(loss):
         raise diverged("loss", step)

@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 # What finishing may take after a cancellation, and in a salvage.
 CANCELLED_S = 6.0
 SALVAGE_S = 25.0
-# A judging network that got less than this share of its steps would say nothing.
-FEWEST_SHARE = 0.5
+# A judging network that got fewer steps would say nothing.
+FEWEST_STEPS = 10
 
 
 class Run:
@@ -164,7 +164,7 @@ class Run:
             if training.step > 0:
                 reached.version = dict(training.average.state_dict())
             reached.time_was_up = outcome == "time limit"
-        elif outcome != "cancelled" and training.step >= length.steps * FEWEST_SHARE:
+        elif outcome != "cancelled" and training.step >= min(FEWEST_STEPS, length.steps):
             until = context.budget.elapsed_s + context.budget.remaining_s - EXPORT_S
             reached.judged += self._judge.judge(training.average, phase.held_out, until)
         reached.phase += 1
@@ -190,7 +190,9 @@ class Run:
         if plan.limited:
             left *= steps / sum(item.steps(plan) for item in rest)
         until = context.budget.elapsed_s + left
-        return Length(steps, reached.started_s, until, timed=context.manifest.steps is None)
+        if context.manifest.steps is not None:
+            return Length(steps, reached.started_s, until, "none")
+        return Length(steps, reached.started_s, until, "whole" if plan.limited else "guard")
 
     def _tail_s(self) -> float:
         """What judging and exporting will still take, in seconds."""

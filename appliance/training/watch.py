@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -21,8 +22,6 @@ CHECKPOINT_SHARE = 1 / 60
 PROBES = 20
 # A job that has just learned something should not lose it.
 FIRST_CHECKPOINT_S = 2.0
-# The speed measured before the start was a guess from one second; by now it is known.
-REVISED_AT = 0.1
 
 
 class Checkpointer:
@@ -65,13 +64,13 @@ class Watch:
         self._length, self._checkpointer, self._tail_s = length, checkpointer, tail_s
         later = context.phases[reached.phase + 1 :]
         self._later_steps = sum(item.steps(plan) for item in later)
-        self._limited = plan.limited
         self._probe = Probe(
             store, phase.held_out or phase.train, context.manifest.targets, context.shape
         )
         self._probed_on = "held-out clips" if phase.held_out else "training clips"
-        self._probe_every = max(1, length.steps // PROBES)
+        self._next_probe = 1 / PROBES
         self._accuracy: float | None = None
+        self._planned_s = plan.seconds
         self._first_step: int | None = None
         self._begun_s = context.budget.elapsed_s
 
@@ -80,15 +79,17 @@ class Watch:
         if self._first_step is None:
             self._first_step = training.step
             self._begun_s = self._context.budget.elapsed_s
-        self._revise(training.step)
-        if training.step % self._probe_every == 0 or training.step == self._length.steps:
+        elapsed = self._context.budget.elapsed_s
+        share = self._length.share(training.step, elapsed)
+        if share >= self._next_probe:
+            self._next_probe = share + 1 / PROBES if share < 1 else math.inf
             self._look(training)
         if self._context.progress.due():
             self._context.progress.write(
                 self._phase.name,
                 self._eta_s(training.step),
                 step=training.step,
-                steps=self._length.steps,
+                steps=self._length.expected_steps(training.step, elapsed),
                 loss=training.loss,
                 accuracy=self._accuracy,
                 accuracy_on=self._probed_on,
@@ -96,17 +97,6 @@ class Watch:
             )
         if self._checkpointer.due():
             self._checkpointer.save(training)
-
-    def _revise(self, step: int) -> None:
-        """A plan that the limit cut short: set the steps by the speed of the first tenth."""
-        length, elapsed = self._length, self._context.budget.elapsed_s
-        if not self._limited or not length.timed or length.revised:
-            return
-        if length.share(step, elapsed) < REVISED_AT or self._first_step in (None, step):
-            return
-        a_step = (elapsed - self._begun_s) / (step - (self._first_step or 0))
-        length.steps = step + max(1, int((length.until_s - elapsed) / a_step))
-        length.revised = True
 
     def _look(self, training: TrainState) -> None:
         self._accuracy = self._probe.accuracy(training.average, self._context.device)
@@ -125,9 +115,9 @@ class Watch:
         """Seconds until the result, from the steps done in this phase."""
         budget = self._context.budget
         if self._first_step is None or step <= self._first_step:
-            return budget.remaining_s
+            return self._planned_s - budget.elapsed_s
         a_step = (budget.elapsed_s - self._begun_s) / (step - self._first_step)
-        here = (self._length.steps - step) * a_step
-        if self._length.timed:
+        here = (self._length.expected_steps(step, budget.elapsed_s) - step) * a_step
+        if self._length.clock != "none":
             here = min(here, self._length.until_s - budget.elapsed_s)
         return here + self._later_steps * a_step + self._tail_s

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from appliance.errors import TrainingError
-from appliance.training.augment import BatchMaker
+from appliance.training.augment import Batch, BatchMaker
 from appliance.training.clock import BudgetClock
 from appliance.training.device import Device, choose_device, cpu_multiplies_bf16
 from appliance.training.loop import Length, TrainState, learning_rate, new_state, train
 from appliance.training.recipe import Recipe
+from appliance.training.shards import _Ahead, _Parts, batch_loss
 from appliance.training.start import continue_from, new_backbone
 from appliance.training.state import Reached, restore_training, to_checkpoint
 from tests.training.test_batches import SHAPE, toy_store
@@ -48,7 +50,7 @@ def run(state: TrainState, device: Device, length: Length, steps: int | None = N
 
 
 def endless(steps: int) -> Length:
-    return Length(steps, 0.0, 1e9, timed=False)
+    return Length(steps, 0.0, 1e9, "none")
 
 
 def test_the_rate_warms_up_and_comes_down() -> None:
@@ -61,11 +63,20 @@ def test_the_rate_warms_up_and_comes_down() -> None:
 
 
 def test_a_slow_machine_still_comes_down() -> None:
-    length = Length(steps=1000, started_s=100.0, until_s=200.0, timed=True)
+    length = Length(steps=1000, started_s=100.0, until_s=200.0, clock="guard")
     assert length.share(step=100, elapsed_s=110.0) == pytest.approx(0.1)
     assert length.share(step=100, elapsed_s=190.0) == pytest.approx(0.9)
-    given = replace(length, timed=False)
+    assert length.share(step=900, elapsed_s=110.0) == pytest.approx(0.9)
+    given = replace(length, clock="none")
     assert given.share(step=100, elapsed_s=190.0) == pytest.approx(0.1)
+    assert given.expected_steps(100, 190.0) == 1000
+
+
+def test_a_limit_is_used_whole() -> None:
+    length = Length(steps=1000, started_s=100.0, until_s=200.0, clock="whole")
+    assert length.share(step=900, elapsed_s=110.0) == pytest.approx(0.1)
+    assert length.expected_steps(900, 110.0) == 9000
+    assert length.share(step=5, elapsed_s=201.0) == 1.0
 
 
 def test_it_learns_and_the_average_with_it(device: Device) -> None:
@@ -98,11 +109,42 @@ def test_stopping_and_continuing_changes_no_bit(device: Device, tmp_path: Path) 
             assert torch.equal(tensor, theirs.state_dict()[name]), name
 
 
+def test_batches_made_ahead_give_the_same_gradients(device: Device) -> None:
+    """The way that a GPU takes, on the CPU: one part, batches from other threads."""
+    exact = replace(device, precision=None)
+    straight, ahead = fresh(exact).network, fresh(exact).network
+    maker = batches()
+    with ThreadPoolExecutor(2) as pool:
+        one = _Parts(straight, maker, exact, pool, 1)
+        other = _Ahead(ahead, maker, exact, pool, first=3)
+        for step in (3, 4):
+            torch.testing.assert_close(one.step(step), other.step(step))
+    for ours, theirs in zip(straight.parameters(), ahead.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-5, rtol=1e-3)
+
+
+def test_parts_add_up_to_the_batch(device: Device) -> None:
+    """Two threads with half a batch each: the gradient of the mean loss over all of it."""
+    exact = replace(device, precision=None)
+    network, maker = fresh(exact).network.eval(), batches()  # batch statistics would differ
+    with ThreadPoolExecutor(2) as pool:
+        loss = _Parts(network, maker, exact, pool, 2).step(5)
+    found = [parameter.grad.clone() for parameter in network.parameters()]
+    halves = [maker.make(5, part, 2) for part in (0, 1)]
+    joined = Batch(*(torch.cat([getattr(h, f.name) for h in halves]) for f in fields(Batch)))
+    network.zero_grad()
+    expected = batch_loss(network, joined, exact)
+    expected.backward()
+    torch.testing.assert_close(loss, expected.detach())
+    for gradient, parameter in zip(found, network.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, atol=1e-5, rtol=1e-3)
+
+
 def test_the_clock_ends_it(device: Device) -> None:
     state = fresh(device)
     budget = BudgetClock(1e6)
     now = budget.elapsed_s
-    length = Length(10**9, now, now + 0.5, timed=True)
+    length = Length(10**9, now, now + 0.5, "guard")
     outcome = train(state, batches(), length, RECIPE, device, budget, 2, lambda _s, _r: None)
     assert outcome == "time limit"
 
