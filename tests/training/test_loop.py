@@ -120,7 +120,7 @@ def test_batches_made_ahead_give_the_same_gradients(device: Device) -> None:
         for step in (3, 4):
             torch.testing.assert_close(one.step(step), other.step(step))
     for ours, theirs in zip(straight.parameters(), ahead.parameters(), strict=True):
-        torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(ours.grad, theirs.grad, atol=5e-4, rtol=1e-2)
 
 
 def test_parts_add_up_to_the_batch(device: Device) -> None:
