@@ -22,6 +22,8 @@ from appliance.training.sampling import ClipOrder
 from appliance.training.store import FeatureStore
 
 EQUALISER_POINTS = 6
+# Share of the amplitude from which a sound is heard over background.
+AUDIBLE = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class BatchMaker:
         self.batch = batch
         self._shape, self._recipe, self._seed = shape, recipe, seed
         self._clips, self._targets = torch.tensor(clips), torch.tensor(targets)
-        self._classes = classes
+        self._classes, self._background = classes, background
         chosen = [targets[clip] for clip in clips]
         self._orders = [ClipOrder(chosen, recipe.balance, seed + turn) for turn in (0, 1)]
         quiet = [clip for clip in clips if targets[clip] == background]
@@ -69,8 +71,11 @@ class BatchMaker:
         mixed = torch.rand(count, generator=draw) < self._recipe.mixing
         if mixed.any():
             others = self._orders[1].take(first, count)[mixed.numpy()]
-            spectra[mixed], targets[mixed] = _mix(
-                (spectra[mixed], targets[mixed]), self._crops_of(others, draw), draw
+            spectra[mixed], targets[mixed] = mix(
+                (spectra[mixed], targets[mixed]),
+                self._crops_of(others, draw),
+                self._background,
+                draw,
             )
         spectra = (spectra - CENTRE) / SPREAD
         _mask(spectra, 1, self._recipe.frequency_mask, draw)
@@ -124,15 +129,26 @@ class BatchMaker:
         return (gain + curve.transpose(1, 2)) * DECIBEL
 
 
-def _mix(
-    ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor], draw: torch.Generator
+def mix(
+    ours: tuple[Tensor, Tensor],
+    theirs: tuple[Tensor, Tensor],
+    background: int | None,
+    draw: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Between-class learning: add two sounds at a random ratio of amplitudes, and their targets."""
+    """Between-class learning: add two sounds at a random ratio of amplitudes, and their targets.
+
+    A sound over background is that sound, as long as it can be heard: not half of it, since
+    listening would then doubt every sound in a noisy room.
+    """
     ratio = torch.rand(len(ours[0]), generator=draw)
     power = (ratio**2 / (ratio**2 + (1 - ratio) ** 2)).clamp(1e-6, 1 - 1e-6)[:, None, None]
     spectra = torch.logaddexp(ours[0] + power.log(), theirs[0] + (1 - power).log())
-    targets = ours[1] * ratio[:, None] + theirs[1] * (1 - ratio[:, None])
-    return spectra, targets
+    share = ratio
+    if background is not None:
+        quiet, other_quiet = (targets[:, background] == 1 for targets in (ours[1], theirs[1]))
+        share = torch.where(~quiet & other_quiet & (ratio > AUDIBLE), 1.0, share)
+        share = torch.where(quiet & ~other_quiet & (1 - ratio > AUDIBLE), 0.0, share)
+    return spectra, ours[1] * share[:, None] + theirs[1] * (1 - share[:, None])
 
 
 def _mask(spectra: Tensor, dimension: int, widest: int, draw: torch.Generator) -> None:

@@ -20,8 +20,6 @@ from appliance.training.store import FeatureStore
 DECIBEL = math.log(10) / 10  # one decibel of power in nepers
 SILENCE = math.log(POWER_FLOOR)
 NOISE_SECONDS = 20
-# A crop 17 dB below the loudest still comes now and then.
-FAINTEST_CROP = 0.02
 # How much of a short sound may stick out of the window.
 CUT_SHARE = 0.2
 # So many short sounds stand on something else than digital zeros.
@@ -50,7 +48,7 @@ class Strips:
         self._store, self._targets, self._frames = store, targets, shape.frames
         self._quiet = torch.tensor(quiet) if quiet else None
         self._background, self._recipe = background, recipe
-        self._chances = _crop_chances(store, shape.frames)
+        self._chances = _crop_chances(store, shape.frames, recipe.faintest_crop)
         self._noise = _noise_bank(shape)
         self.length = math.ceil(shape.frames * (1 + recipe.speed)) + 2
 
@@ -129,7 +127,7 @@ class _CropChances:
         return torch.minimum(place.clamp_min(0), count - 1)
 
 
-def _crop_chances(store: FeatureStore, frames: int) -> _CropChances:
+def _crop_chances(store: FeatureStore, frames: int, faintest: float) -> _CropChances:
     weights, counts = [], []
     for start, length in zip(store.starts.tolist(), store.lengths.tolist(), strict=True):
         energy = torch.cumsum(
@@ -137,7 +135,7 @@ def _crop_chances(store: FeatureStore, frames: int) -> _CropChances:
         )
         if length > frames:
             held = energy[frames:] - energy[:-frames]
-            held = (held / held.amax().clamp_min(1e-30)).clamp_min(FAINTEST_CROP).sqrt()
+            held = (held / held.amax().clamp_min(1e-30)).clamp_min(faintest).sqrt()
         else:
             held = torch.ones(1, dtype=torch.float64)
         weights.append(held)

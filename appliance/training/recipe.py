@@ -26,7 +26,12 @@ FEW_CLIPS = 100
 
 @dataclass(frozen=True)
 class Recipe:
-    """Probabilities are shares of the samples; levels in dB; frequency shifts in mel bands."""
+    """Probabilities are shares of the samples; levels in dB; frequency shifts in mel bands.
+
+    `faintest_crop`: a crop comes in proportion to the root of its energy relative to the clip's
+    loudest, which counts as at least this. With background as a class, a stretch of a clip
+    without its sound would be taught as the sound, so such crops come less.
+    """
 
     widths: tuple[int, ...] = (16, 32, 64, 96)
     dropout: float = 0.2
@@ -44,6 +49,7 @@ class Recipe:
     mixing: float = 0.5
     frequency_mask: int = 6
     time_mask_share: float = 0.1
+    faintest_crop: float = 0.02
     noise: float = 0.1
     background: float = 0.0
 
@@ -75,6 +81,7 @@ def make_recipe(epochs: float, windows: float, has_background: bool) -> Recipe:
         mixing=Recipe.mixing * strength,
         frequency_mask=round(Recipe.frequency_mask * strength),
         time_mask_share=Recipe.time_mask_share * strength,
+        faintest_crop=0.002 if has_background else Recipe.faintest_crop,
         background=0.3 if has_background else 0.0,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from appliance.training.augment import BatchMaker
+from appliance.training.augment import BatchMaker, mix
 from appliance.training.crops import SILENCE, Strips
 from appliance.training.features import FrontEnd, relative_level
 from appliance.training.recipe import Recipe, front_end, make_recipe
@@ -105,6 +105,23 @@ def test_background_lies_under_sounds_and_stays_below_them() -> None:
     assert (relative[:, 5].amax(1) < relative[:, 1].amax(1)).all()
     own = strips.draw(torch.tensor([1] * 50), torch.Generator().manual_seed(1))
     assert (own[:, :, 1] < SILENCE + 0.1).all()  # background is not mixed with itself
+
+
+def test_a_sound_over_background_is_that_sound() -> None:
+    one_hot = torch.eye(3)
+    silent = torch.full((600, 2, 4), -9.0)
+    labels = torch.arange(600) % 3
+    others = (labels + 1 + torch.arange(600) // 3 % 2) % 3
+    _, targets = mix(
+        (silent, one_hot[labels]), (silent, one_hot[others]), 2, torch.Generator().manual_seed(1)
+    )
+    with_background = (labels == 2) | (others == 2)
+    audible = targets[with_background, :2].amax(1)
+    assert ((audible == 1) | (audible < 0.2)).all()
+    assert (audible == 1).float().mean() > 0.7
+    between = targets[~with_background]
+    assert (between[:, 2] == 0).all()
+    assert (between.amax(1) < 1).float().mean() > 0.95
 
 
 def test_the_window_follows_the_clips() -> None:
