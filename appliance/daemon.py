@@ -268,7 +268,7 @@ async def _serve_http(services: Services, unix: socket.socket, tcp: socket.socke
 
     def stop() -> None:
         log.info("stopping")
-        services.streams.close()
+        services.close()
         for server, _ in servers:
             server.should_exit = True
 

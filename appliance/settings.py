@@ -47,7 +47,12 @@ class HttpSettings:
 class AudioSettings:
     preroll_s: float = _help(2.0, "sound kept from before a trigger or detection", 0, 30)
     ring_s: float = _help(20.0, "seconds of each microphone kept in memory", 5, 120)
-    decode_workers: int = _help(2, "children that decode uploaded files", 1, 16)
+    decode_workers: int = _help(
+        3,
+        "children that decode uploaded files; one more than cores, since each waits for the disk",
+        1,
+        16,
+    )
     max_file_minutes: int = _help(240, "longest file that import accepts", 1, 1440)
 
 
