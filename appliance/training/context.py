@@ -68,10 +68,14 @@ def make_context(folder: Path, manifest: Manifest, budget: BudgetClock) -> Conte
 
     A run that continues from a version takes over its features and its network's widths.
     """
-    clips = manifest.clips
     phases = tuple(make_phases(manifest))
-    durations = [clip.duration_s for clip in clips]
-    shape = front_end(durations, [native_rate(clip.path) for clip in clips], manifest.sample_rate)
+    # Background is as long as somebody let it run: the window follows the sounds.
+    sounds = [clip for clip in manifest.clips if clip.label != BACKGROUND] or manifest.clips
+    shape = front_end(
+        [clip.duration_s for clip in sounds],
+        [native_rate(clip.path) for clip in sounds],
+        manifest.sample_rate,
+    )
     widths = few_clips_widths(len(phases[0].train))
     initial = None
     if manifest.initial_weights is not None:
