@@ -70,7 +70,7 @@ class Run:
         else:
             limited = plan.limited or self._reached.time_was_up
             stopped = "time limit" if limited else "converged"
-            allowance = max(context.budget.remaining_s - EXPORT_S, CANCELLED_S)
+            allowance = max(context.budget.remaining_s - EXPORT_S / 2, CANCELLED_S)
         if self._reached.version is None and saved is not None:
             self._reached.version = average_of(saved)  # cancelled while the clips were read again
         if self._reached.version is None:
@@ -164,8 +164,9 @@ class Run:
             if training.step > 0:
                 reached.version = dict(training.average.state_dict())
             reached.time_was_up = outcome == "time limit"
-        elif outcome != "cancelled" and training.step >= min(FEWEST_STEPS, length.steps):
-            until = context.budget.elapsed_s + context.budget.remaining_s - EXPORT_S
+        elif outcome != "cancelled" and training.step >= min(FEWEST_STEPS, length.steps // 2):
+            # The plan kept time for this; what it took longer may come out of the reserve.
+            until = context.budget.elapsed_s + context.budget.remaining_s - EXPORT_S / 2
             reached.judged += self._judge.judge(training.average, phase.held_out, until)
         reached.phase += 1
         self._checkpointer.save(None)
