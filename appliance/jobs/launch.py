@@ -31,6 +31,10 @@ def main(arguments: list[str]) -> None:
         os._exit(NOT_ALLOWED)
     with contextlib.suppress(OSError):  # already humbler than asked, or not permitted
         os.setpriority(os.PRIO_PROCESS, 0, int(nice))
+    # A session is a scheduling group of its own where the kernel groups them (autogroup): a nice
+    # value then only counts inside it, and the group has to be humbled as well.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(nice)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     if os.read(int(gate), 1) != b"g":

@@ -22,6 +22,7 @@ print(json.dumps({
     "pid": os.getpid(),
     "nice": os.getpriority(os.PRIO_PROCESS, 0),
     "oom": int(open("/proc/self/oom_score_adj").read()),
+    "autogroup": "".join(open(f).read() for f in ["/proc/self/autogroup"] if os.path.exists(f)),
     "group": os.getpgid(0) == os.getpid(),
     "environment": dict(os.environ),
     "files": sorted(os.listdir("/proc/self/fd")),
@@ -60,6 +61,8 @@ def test_it_is_humble_and_knows_no_secret(start: Start, tmp_path: Path) -> None:
     said = json.loads((tmp_path / "log").read_text())
     assert said["pid"] == child.pid, "the pid that was committed is the worker's"
     assert (said["nice"], said["oom"], said["group"]) == (7, 500, True)
+    # Where the kernel groups sessions, the group is as humble as its one process.
+    assert not said["autogroup"] or said["autogroup"].split()[-1] == "7"
     assert "EARMARK_TOKEN" not in said["environment"]
     assert said["environment"]["LC_ALL"] == "C.UTF-8"
     assert said["environment"]["OMP_NUM_THREADS"] == "3"
