@@ -121,7 +121,7 @@ def test_the_box_hears_what_it_learned_and_goes_on_after_a_kill(
     assert {item["label"] for item in found} == set(played)
     # Taught by eight short clips a class, it may say something at the ragged end of a sound too;
     # what it must not do is to report one event for each window.
-    assert len(found) <= 2 * len(played), found
+    assert len(found) <= 3 * len(played), found
     for item in found:
         assert item["version"] == "V001"
         assert item["delay_ms"] >= 0
