@@ -63,7 +63,9 @@ class Context:
         return replace(recipe, widths=self.widths, learning_rate=rate)
 
 
-def make_context(folder: Path, manifest: Manifest, budget: BudgetClock) -> Context:
+def make_context(
+    folder: Path, manifest: Manifest, budget: BudgetClock, on_cpu: bool = False
+) -> Context:
     """Everything that follows from the manifest alone, so that a resumed run finds the same.
 
     A run that continues from a version takes over its features and its network's widths.
@@ -88,7 +90,7 @@ def make_context(folder: Path, manifest: Manifest, budget: BudgetClock) -> Conte
         manifest,
         budget,
         ProgressWriter(folder, budget),
-        choose_device(manifest.threads),
+        choose_device(manifest.threads, on_cpu),
         shape,
         phases,
         widths,

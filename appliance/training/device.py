@@ -31,8 +31,8 @@ class Device:
         )
 
 
-def choose_device(threads: int) -> Device:
-    """The GPU when there is one, otherwise the CPU with `threads` threads.
+def choose_device(threads: int, on_cpu: bool = False) -> Device:
+    """The GPU when there is one, otherwise (or when asked) the CPU with `threads` threads.
 
     TF32 is off: it ruins a DFT, and the convolutions run in bf16 anyway. Algorithms are the
     deterministic ones.
@@ -41,7 +41,7 @@ def choose_device(threads: int) -> Device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and not on_cpu:
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = False

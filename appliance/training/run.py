@@ -47,8 +47,11 @@ FEWEST_STEPS = 10
 class Run:
     """One attempt at a job, from its folder's manifest to `result/`."""
 
-    def __init__(self, folder: Path, manifest: Manifest, budget: BudgetClock) -> None:
-        self._context = make_context(folder, manifest, budget)
+    def __init__(
+        self, folder: Path, manifest: Manifest, budget: BudgetClock, on_cpu: bool = False
+    ) -> None:
+        """on_cpu: leave a GPU alone; it may be what made a job fail that is salvaged now."""
+        self._context = make_context(folder, manifest, budget, on_cpu)
         self._judge = Judge(self._context)
         self._reached = Reached()
         self._checkpoints = folder / "checkpoints"

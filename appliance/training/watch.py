@@ -82,7 +82,7 @@ class Watch:
         elapsed = self._context.budget.elapsed_s
         share = self._length.share(training.step, elapsed)
         if share >= self._next_probe:
-            self._next_probe = share + 1 / PROBES if share < 1 else math.inf
+            self._next_probe = min(1.0, share + 1 / PROBES) if share < 1 else math.inf
             self._look(training)
         if self._context.progress.due():
             self._context.progress.write(

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             # torch takes seconds to import: a signal that comes meanwhile must not be lost.
             from appliance.training.run import Run
 
-            run = Run(folder, manifest, budget)
+            run = Run(folder, manifest, budget, on_cpu=options.salvage)
             run.salvage() if options.salvage else run.execute()
     except Exception as error:
         log.exception("training ended badly")
