@@ -53,6 +53,9 @@ class Plan:
     batch: int
     limited: bool
     why: str
+    # By how much the steps could grow before more of them bring nothing. Above 1 when the limit cut
+    # them: a machine that turns faster than it did when it was measured may go so far.
+    room: float = 1.0
 
     @property
     def all_steps(self) -> int:
@@ -101,6 +104,7 @@ def plan_training(
     wanted_s = (steps + judged * fold_steps) * batch / speed
     affordable_s = max(limit_s - fixed, 1.0)
     limited = wanted_s > affordable_s
+    room = wanted_s / affordable_s if limited else 1.0
     if limited:
         share = affordable_s / wanted_s
         steps = max(1, int(steps * share))
@@ -113,7 +117,7 @@ def plan_training(
         if limited
         else f"{clips} clips of {classes} classes need no more than {needed} s"
     )
-    return Plan(seconds, steps, epochs, fold_steps, judged, batch, limited, why)
+    return Plan(seconds, steps, epochs, fold_steps, judged, batch, limited, why, room)
 
 
 def typical_speed(clips: int, total_seconds: float) -> float:

@@ -44,21 +44,28 @@ class Length:
     clock: "none" when the steps were given: nothing but them decides, and the result can be
     repeated. "guard" when the set needs no more than the steps: a machine that turns slower than
     planned still brings the learning rate down before time is up. "whole" when the limit cut the
-    plan short: all of the time is used, and the steps are what was expected.
+    plan short: all of the time is used, and the steps are what was expected, but no more than
+    `enough`, from where the set has nothing more to give.
     """
 
     steps: int
     started_s: float
     until_s: float
     clock: Literal["none", "guard", "whole"]
+    enough: int | None = None
 
     def share(self, step: int, elapsed_s: float) -> float:
         """The share of the phase that is behind: 0 to 1."""
         by_steps = step / self.steps
         by_clock = (elapsed_s - self.started_s) / max(self.until_s - self.started_s, 1e-6)
         if self.clock == "whole":
-            return min(1.0, by_clock)
+            return min(1.0, max(by_clock, step / self.enough if self.enough else 0.0))
         return min(1.0, by_steps if self.clock == "none" else max(by_steps, by_clock))
+
+    @property
+    def goal(self) -> int:
+        """The steps after which the phase has all that it could profit from."""
+        return self.enough or self.steps
 
     def expected_steps(self, step: int, elapsed_s: float) -> int:
         """How many steps it will be in all, at the speed so far."""
@@ -111,7 +118,7 @@ def train(
             if budget.cancelled:
                 return "cancelled"
             if share >= 1 or elapsed >= length.until_s:
-                return "done" if state.step >= length.steps else "time limit"
+                return "done" if state.step >= length.goal else "time limit"
             rate = learning_rate(recipe, share)
             for group in state.optimizer.param_groups:
                 group["lr"] = rate

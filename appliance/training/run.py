@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 from appliance.errors import TrainingError
@@ -71,8 +72,7 @@ class Run:
         if context.budget.cancelled:
             stopped, allowance = "cancelled", CANCELLED_S
         else:
-            limited = plan.limited or self._reached.time_was_up
-            stopped = "time limit" if limited else "converged"
+            stopped = "time limit" if self._reached.time_was_up else "converged"
             allowance = max(context.budget.remaining_s - EXPORT_S / 2, CANCELLED_S)
         if self._reached.version is None and saved is not None:
             self._reached.version = average_of(saved)  # cancelled while the clips were read again
@@ -196,7 +196,10 @@ class Run:
         until = context.budget.elapsed_s + left
         if context.manifest.steps is not None:
             return Length(steps, reached.started_s, until, "none")
-        return Length(steps, reached.started_s, until, "whole" if plan.limited else "guard")
+        if plan.limited:
+            enough = math.ceil(steps * plan.room)
+            return Length(steps, reached.started_s, until, "whole", enough)
+        return Length(steps, reached.started_s, until, "guard")
 
     def _tail_s(self) -> float:
         """What judging and exporting will still take, in seconds."""

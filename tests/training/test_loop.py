@@ -77,6 +77,11 @@ def test_a_limit_is_used_whole() -> None:
     assert length.share(step=900, elapsed_s=110.0) == pytest.approx(0.1)
     assert length.expected_steps(900, 110.0) == 9000
     assert length.share(step=5, elapsed_s=201.0) == 1.0
+    # Measured in a busy moment, planned short, and then quick: no more than the set can give.
+    roomy = replace(length, enough=2000)
+    assert roomy.share(step=1000, elapsed_s=110.0) == pytest.approx(0.5)
+    assert roomy.expected_steps(900, 110.0) == 2000
+    assert roomy.share(step=2000, elapsed_s=120.0) == 1.0
 
 
 def test_it_learns_and_the_average_with_it(device: Device) -> None:
