@@ -8,7 +8,6 @@ from pathlib import Path
 
 from appliance.errors import InvalidInput
 
-SERVICE_DATA = Path("/var/lib/earmark")
 SERVICE_SOCKET = Path("/run/earmark/api.sock")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

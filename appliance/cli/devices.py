@@ -74,7 +74,7 @@ def show_microphones(microphones: list[dict[str, Any]]) -> None:
                 f"{microphone['gain_db']:+.0f} dB",
                 "mix" if channel is None else str(channel),
                 "yes" if microphone["listen"] else "no",
-                "on" if microphone["trigger"] else "off",
+                "off" if microphone["trigger"] is None else "on",
             )
         )
     heads: list[Column | str] = [

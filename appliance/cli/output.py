@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
-
-from appliance.units import human_duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -174,11 +171,6 @@ def moment(epoch: float | None) -> str:
         return datetime.fromtimestamp(epoch).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return f"{epoch:.0f}"
-
-
-def ago(epoch: float | None) -> str:
-    """How long ago an epoch time was."""
-    return "" if epoch is None else f"{human_duration(max(0.0, time.time() - epoch))} ago"
 
 
 def percent(share: float | None) -> str:

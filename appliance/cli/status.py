@@ -77,7 +77,7 @@ def _microphone(microphone: dict[str, Any]) -> str:
         parts.append(safe(seen["detail"]))
         if seen.get("advice"):
             parts.append(safe(seen["advice"]))
-    if microphone["trigger"]:
+    if microphone["trigger"] is not None:
         parts.append("records by itself")
     return ", ".join(part for part in parts if part)
 

@@ -54,7 +54,7 @@ def triggers(state: State, context: click.Context) -> None:
 
 def _trigger_row(microphone: dict[str, Any]) -> tuple[Any, ...]:
     trigger = microphone["trigger"]
-    if not trigger:
+    if trigger is None:
         return (microphone["name"], "off", "", "", "", "", "")
     values = [trigger.get(name) for name in _SETTINGS]
     units = ("dB", "s", "s", "s", "")
@@ -113,4 +113,6 @@ def switch(state: State, microphone: str, *, on: bool, **settings: Any) -> None:
     if state.json:
         emit({key: changed[key] for key in ("id", "name", "trigger")})
     else:
-        say(f"The trigger of {safe(changed['name'])} is {'on' if changed['trigger'] else 'off'}.")
+        # A trigger that is on with the settings' defaults alone is an empty object.
+        now = "off" if changed["trigger"] is None else "on"
+        say(f"The trigger of {safe(changed['name'])} is {now}.")

@@ -44,7 +44,10 @@ def _find(db: Database, name: str) -> Row:
     names = [row["name"] for row in db.rows("SELECT name FROM labels ORDER BY name")]
     close = difflib.get_close_matches(asked, names, n=1)
     hint = f"did you mean {close[0]!r}? If not, create" if close else "create"
-    raise NotFound(f"there is no label {asked!r}", f"{hint} it with `earmark labels create`")
+    raise NotFound(
+        f"there is no label {asked!r}",
+        f"`earmark labels` lists them; {hint} it with `earmark labels create`",
+    )
 
 
 def find_or_create(db: Database, tx: SqliteUtils, bus: EventBus, name: str) -> int:
@@ -139,5 +142,6 @@ def _not_background(name: str, what: str) -> None:
     if name == BACKGROUND:
         raise Conflict(
             f"{BACKGROUND!r} is reserved and cannot be {what}",
-            "it stands for what must never be reported; relabel its clips one by one",
+            "it stands for what must never be reported; to empty it: "
+            "`earmark label --none --labelled background`",
         )

@@ -50,7 +50,9 @@ class Detections:
         """Raises NotFound."""
         row = self._db.row("SELECT * FROM detections WHERE id = ?", (identifier,))
         if row is None:
-            raise NotFound(f"there is no detection {identifier}", "list them with `earmark listen`")
+            raise NotFound(
+                f"there is no detection {identifier}", "list them with `earmark detections`"
+            )
         return from_row(row)
 
     def page(

@@ -51,11 +51,11 @@ def wait_for_end(client: Client, job: int) -> dict[str, Any]:
             and found
         ),
         f"job {job} to end",
-        300,
+        420,
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_job_survives_kill_9_in_each_state(box: Box, digits: dict[str, list[Path]]) -> None:
     client = box.start()
     clips = teach(client, digits)
