@@ -31,8 +31,8 @@ def loudest(file: Path, seconds: float) -> np.ndarray:
     samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
     mono = soxr.resample(samples.mean(axis=1), rate, RATE)
     length = int(seconds * RATE)
-    power = np.convolve(mono**2, np.ones(length), "valid")
-    start = int(power.argmax())
+    energy = np.concatenate([[0.0], np.cumsum(mono.astype(np.float64) ** 2)])
+    start = int((energy[length:] - energy[:-length]).argmax())
     cut = mono[start : start + length]
     return (0.5 * cut / np.abs(cut).max()).astype(np.float32)
 
