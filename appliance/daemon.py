@@ -12,24 +12,19 @@ import contextlib
 import fcntl
 import logging
 import os
-import secrets
-import signal
-import socket
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
-import uvicorn
-
-from appliance import __version__
 from appliance import settings as settings_module
-from appliance.api.app import create_app
-from appliance.api.server import server_config
 from appliance.api.services import Services
+from appliance.api.serving import serve_http
+from appliance.api.sockets import tcp_socket, unix_socket
+from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
-from appliance.errors import Conflict, InvalidInput, Unavailable
+from appliance.errors import Conflict
 from appliance.events import EventBus
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
@@ -55,7 +50,6 @@ from appliance.store.database import Database
 log = logging.getLogger(__name__)
 
 STOP_BUDGET_S = 10.0
-SOCKET_PATH_LIMIT = 107  # sun_path holds 108 bytes with its closing zero
 
 
 def serve(
@@ -78,11 +72,11 @@ def serve(
         settings = replace(settings, http=replace(settings.http, port=port))
     with locked(folder), running(folder, settings) as services:
         listeners = [
-            _unix_socket(socket or folder.socket),
-            _tcp_socket(settings.http.host, settings.http.port),
+            unix_socket(socket or folder.socket),
+            tcp_socket(settings.http.host, settings.http.port),
         ]
         try:
-            asyncio.run(_serve_http(services, *listeners))
+            asyncio.run(serve_http(services, *listeners))
         finally:
             for listener in listeners:
                 listener.close()
@@ -197,91 +191,3 @@ def _stop_within(seconds: float, name: str, stop: Callable[[], object]) -> None:
     thread.join(seconds)
     if thread.is_alive():
         log.error("%s did not stop within %.0f s: going on without it", name, seconds)
-
-
-def read_or_make_token(path: Path) -> str:
-    """The bearer token of the TCP listener: 256 bits, readable by the owner alone."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        token = path.read_text().strip()
-        if len(token) < 16:
-            raise InvalidInput(
-                f"the token in {path} is empty or too short",
-                "delete the file; a new token is made at the next start",
-            ) from None
-        path.chmod(0o600)
-        return token
-    with os.fdopen(descriptor, "w") as file:
-        token = secrets.token_urlsafe(32)
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return token
-
-
-def _unix_socket(path: Path) -> socket.socket:
-    if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
-        raise InvalidInput(
-            f"the socket's path is over {SOCKET_PATH_LIMIT} bytes: {path}",
-            "give a shorter one with --socket, or a data folder with a shorter path",
-        )
-    path.unlink(missing_ok=True)  # left by a daemon that was killed; the lock says it is gone
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    previous = os.umask(0o117)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(previous)
-    return listener
-
-
-def _tcp_socket(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise Unavailable(
-            f"cannot listen on {host} port {port}: {error.strerror}",
-            "give another port with --port, or stop the program that holds this one",
-        ) from None
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to the daemon, which has two of them."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _serve_http(services: Services, unix: socket.socket, tcp: socket.socket) -> None:
-    """Serve until a signal: the socket's permission is the key there, the token on TCP."""
-    servers = [
-        (_Server(server_config(create_app(services, trusted=trusted))), listener)
-        for listener, trusted in ((unix, True), (tcp, False))
-    ]
-
-    def stop() -> None:
-        log.info("stopping")
-        services.close()
-        for server, _ in servers:
-            server.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    host, port = tcp.getsockname()[:2]
-    log.info(
-        "earmark %s listens on http://%s:%d and %s, data in %s",
-        __version__,
-        host,
-        port,
-        unix.getsockname(),
-        services.folder.root,
-    )
-    await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in servers))

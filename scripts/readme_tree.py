@@ -11,7 +11,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- tree: made by scripts/readme_tree.py -->", "<!-- end of tree -->"
-FOLDERS = ("appliance", "benchmarks", "scripts")
+FOLDERS = ("appliance", "tui", "firmware_hooks", "benchmarks", "scripts")
 WIDTH = 118
 
 

@@ -1,0 +1,55 @@
+"""Serving the API on both listeners until a signal ends the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from appliance import __version__
+from appliance.api.app import create_app
+from appliance.api.server import server_config
+from appliance.api.services import Services
+
+log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to the daemon, which has two of them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve_http(services: Services, unix: socket.socket, tcp: socket.socket) -> None:
+    """Serve until a signal: the socket's permission is the key there, the token on TCP."""
+    servers = [
+        (_Server(server_config(create_app(services, trusted=trusted))), listener)
+        for listener, trusted in ((unix, True), (tcp, False))
+    ]
+
+    def stop() -> None:
+        log.info("stopping")
+        services.close()
+        for server, _ in servers:
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    host, port = tcp.getsockname()[:2]
+    log.info(
+        "earmark %s listens on http://%s:%d and %s, data in %s",
+        __version__,
+        host,
+        port,
+        unix.getsockname(),
+        services.folder.root,
+    )
+    await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in servers))
