@@ -115,6 +115,10 @@ class Capture:
         self._paused = None
         self._nudge.set()
 
+    @property
+    def is_paused(self) -> bool:
+        return self._paused is not None
+
     def retry(self) -> None:
         """Try at once, instead of waiting for the next attempt: something was plugged in."""
         self._nudge.set()
@@ -142,7 +146,7 @@ class Capture:
         wait_s = FIRST_WAIT_S
         self._set("starting", "the microphone is being opened")
         while not self._stop.is_set():
-            if self._paused is not None:
+            if self.is_paused:
                 self._rest()
                 wait_s = FIRST_WAIT_S
                 continue
@@ -156,7 +160,7 @@ class Capture:
                 ending = Ending("failed", str(error), "see the daemon's log")
             if self._stop.is_set():
                 break
-            if self._paused is not None:
+            if self.is_paused:
                 continue
             if ending.state == "ended":
                 self._set("ended", ending.message)
@@ -198,7 +202,7 @@ class Capture:
             self.turned_ns = clock.monotonic_ns()
             nudged = self._nudge.wait(min(rest, 1.0))
             self._nudge.clear()
-            if self._paused is not None:
+            if self.is_paused:
                 return False
             if nudged or card_folders() != cards:
                 # A card is there before its devices can be opened.
@@ -231,7 +235,7 @@ class Capture:
         """Handle messages until the child ends; None when it ended without a word."""
         stream = _Stream()
         heard = clock.seconds()
-        while not self._stop.is_set() and self._paused is None:
+        while not self._stop.is_set() and not self.is_paused:
             self.turned_ns = clock.monotonic_ns()
             try:
                 # Woken often enough to notice `stop`, seldom enough to cost nothing.
@@ -247,7 +251,7 @@ class Capture:
                     return self._stalled(stream, limit)
                 continue
             heard = clock.seconds()
-            if self._paused is not None:
+            if self.is_paused:
                 break
             if isinstance(message, Ending):
                 return message

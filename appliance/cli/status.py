@@ -38,8 +38,9 @@ def status(state: State) -> None:
             ("listening", _deployment(seen["deployment"])),
         ]
     )
-    if seen["privacy"]["paused"]:
-        say(f"{safe(seen['privacy']['detail'])}. Listen again: earmark resume", "yellow")
+    privacy = seen.get("privacy")
+    if privacy and privacy["paused"]:
+        say(f"{safe(privacy['detail'])}. Listen again: earmark resume", "yellow")
     for microphone in seen["microphones"]:
         say(f"microphone {safe(microphone['name'])}: {_microphone(microphone)}")
     if not seen["microphones"]:
