@@ -41,6 +41,7 @@ from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
 from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
@@ -130,6 +131,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         stops.append(("engine", deployments.close))
 
         microphones = Microphones(MicrophoneRecords(db), bus, settings)
+        privacy = Privacy(db, microphones, bus)
         recorder = Recorder(microphones, clips, bus)
         triggers = Triggers(microphones, clips, bus, settings)
         schedules = Schedules(ScheduleRecords(db), recorder, bus)
@@ -139,6 +141,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         for name, part in (
+            ("privacy", privacy),
             ("microphones", microphones),
             ("recorder", recorder),
             ("triggers", triggers),
@@ -159,6 +162,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             labels=labels,
             datasets=datasets,
             microphones=microphones,
+            privacy=privacy,
             recorder=recorder,
             triggers=triggers,
             schedules=schedules,

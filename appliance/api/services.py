@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from appliance.paths import DataFolder
     from appliance.recording.background import Background
     from appliance.recording.microphones import Microphones
+    from appliance.recording.privacy import Privacy
     from appliance.recording.recorder import Recorder
     from appliance.recording.schedule import Schedules
     from appliance.recording.triggered import Triggers
@@ -49,6 +50,7 @@ class Services:
     labels: Labels
     datasets: Datasets
     microphones: Microphones
+    privacy: Privacy
     recorder: Recorder
     triggers: Triggers
     schedules: Schedules

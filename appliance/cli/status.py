@@ -38,6 +38,9 @@ def status(state: State) -> None:
             ("listening", _deployment(seen["deployment"])),
         ]
     )
+    privacy = seen.get("privacy")
+    if privacy and privacy["paused"]:
+        say(f"{safe(privacy['detail'])}. Listen again: earmark resume", "yellow")
     for microphone in seen["microphones"]:
         say(f"microphone {safe(microphone['name'])}: {_microphone(microphone)}")
     if not seen["microphones"]:
@@ -121,6 +124,8 @@ def describe(topic: str, data: dict[str, Any]) -> str:
         if progress.get("fraction") is not None and job.get("state") == "running":
             parts.append(percent(progress["fraction"]))
         return safe(" ".join(part for part in parts if part))
+    if topic == "privacy":
+        return safe(f"{data['what']} {data['privacy']['detail']}".strip())
     if topic == "detection":
         found = data.get("detection", data)
         return safe(

@@ -36,6 +36,7 @@ from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
 from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
@@ -73,6 +74,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         labels=Labels(db, bus),
         datasets=datasets,
         microphones=microphones,
+        privacy=Privacy(db, microphones, bus),
         recorder=recorder,
         triggers=Triggers(microphones, clips, bus, settings),
         schedules=Schedules(ScheduleRecords(db), recorder, bus),

@@ -15,6 +15,7 @@ from appliance.api.services import ServicesDep
 from appliance.jobs.job import Job
 from appliance.models.deploy import Deployment
 from appliance.recording.microphones import MicrophoneView
+from appliance.recording.privacy import PrivacyState
 from appliance.settings import describe
 
 router = APIRouter(tags=["status"])
@@ -38,6 +39,7 @@ class Status(BaseModel):
     disk: Disk
     memory_mb: float
     microphones: list[MicrophoneView]
+    privacy: PrivacyState
     deployment: Deployment | None
     job: Job | None
     queue_length: int
