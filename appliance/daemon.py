@@ -26,6 +26,8 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.errors import Conflict
 from appliance.events import EventBus
+from appliance.inbox.scorer import Scorer
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -136,6 +138,8 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         background = Background(microphones, clips, bus)
         detections = Detections(db, clips, bus)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+        inbox = Inbox(db)
+        scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         for name, part in (
@@ -146,6 +150,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("schedules", schedules),
             ("listener", listener),
             ("training", runner),
+            ("inbox", scorer),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -170,6 +175,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             thresholds=thresholds,
             detections=detections,
             listener=listener,
+            inbox=inbox,
             token=read_or_make_token(folder.token),
         )
     finally:

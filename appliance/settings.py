@@ -78,6 +78,16 @@ class ListenSettings:
 
 
 @dataclass(frozen=True)
+class InboxSettings:
+    judged_clips: int = _help(
+        5000,
+        "so many of the newest clips without a label are judged and put in order; 0 judges none",
+        0,
+        100_000,
+    )
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     threads: int = _help(0, "CPU threads of the training child; 0 uses every core", 0, 256)
     nice: int = _help(10, "priority of the training child, 19 is the humblest", 0, 19)
@@ -90,6 +100,7 @@ class Settings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
+    inbox: InboxSettings = field(default_factory=InboxSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
 
 

@@ -15,6 +15,7 @@ from appliance.api.streams import Streams
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
     from appliance.library.clips import Clips
@@ -60,6 +61,7 @@ class Services:
     thresholds: Thresholds
     detections: Detections
     listener: Listener
+    inbox: Inbox
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)

@@ -21,6 +21,7 @@ from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.client import Client
 from appliance.events import EventBus
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -84,6 +85,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         thresholds=thresholds,
         detections=detections,
         listener=Listener(microphones, deployments, detections, thresholds, settings, bus),
+        inbox=Inbox(db),
         token=TOKEN,
     )
 
