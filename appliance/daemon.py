@@ -42,6 +42,7 @@ from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
@@ -138,12 +139,14 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         background = Background(microphones, clips, bus)
         detections = Detections(db, clips, bus)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+        history = History(microphones, clips, folder, settings, bus)
         inbox = Inbox(db)
         scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         for name, part in (
             ("microphones", microphones),
+            ("history", history),
             ("recorder", recorder),
             ("triggers", triggers),
             ("background", background),
@@ -176,6 +179,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             detections=detections,
             listener=listener,
             inbox=inbox,
+            history=history,
             token=read_or_make_token(folder.token),
         )
     finally:

@@ -78,6 +78,17 @@ class ListenSettings:
 
 
 @dataclass(frozen=True)
+class HistorySettings:
+    hours: float = _help(
+        6.0, "sound kept of each microphone, to hear new versions against it; 0 keeps none", 0, 168
+    )
+    max_mb: int = _help(3000, "the whole history is no larger; the oldest goes", 1, 10_000_000)
+    min_free_mb: int = _help(
+        1000, "when less is free on the disk the history goes, before anything else", 0, 10_000_000
+    )
+
+
+@dataclass(frozen=True)
 class InboxSettings:
     judged_clips: int = _help(
         5000,
@@ -100,6 +111,7 @@ class Settings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
     inbox: InboxSettings = field(default_factory=InboxSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
 

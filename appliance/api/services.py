@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from appliance.models.versions import Versions
     from appliance.paths import DataFolder
     from appliance.recording.background import Background
+    from appliance.recording.history import History
     from appliance.recording.microphones import Microphones
     from appliance.recording.recorder import Recorder
     from appliance.recording.schedule import Schedules
@@ -62,6 +63,7 @@ class Services:
     detections: Detections
     listener: Listener
     inbox: Inbox
+    history: History
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)

@@ -36,6 +36,7 @@ from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
@@ -86,6 +87,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         detections=detections,
         listener=Listener(microphones, deployments, detections, thresholds, settings, bus),
         inbox=Inbox(db),
+        history=History(microphones, clips, folder, settings, bus),
         token=TOKEN,
     )
 
