@@ -26,6 +26,8 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.errors import Conflict
 from appliance.events import EventBus
+from appliance.inbox.scorer import Scorer
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -40,6 +42,7 @@ from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
@@ -138,17 +141,22 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         background = Background(microphones, clips, bus)
         detections = Detections(db, clips, bus)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+        history = History(microphones, clips, folder, settings, bus)
+        inbox = Inbox(db)
+        scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         for name, part in (
             ("privacy", privacy),
             ("microphones", microphones),
+            ("history", history),
             ("recorder", recorder),
             ("triggers", triggers),
             ("background", background),
             ("schedules", schedules),
             ("listener", listener),
             ("training", runner),
+            ("inbox", scorer),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -174,6 +182,8 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             thresholds=thresholds,
             detections=detections,
             listener=listener,
+            inbox=inbox,
+            history=history,
             token=read_or_make_token(folder.token),
         )
     finally:

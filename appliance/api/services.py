@@ -15,6 +15,7 @@ from appliance.api.streams import Streams
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
     from appliance.library.clips import Clips
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from appliance.models.versions import Versions
     from appliance.paths import DataFolder
     from appliance.recording.background import Background
+    from appliance.recording.history import History
     from appliance.recording.microphones import Microphones
     from appliance.recording.privacy import Privacy
     from appliance.recording.recorder import Recorder
@@ -62,6 +64,8 @@ class Services:
     thresholds: Thresholds
     detections: Detections
     listener: Listener
+    inbox: Inbox
+    history: History
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)

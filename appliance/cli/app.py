@@ -42,6 +42,10 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             ),
             "schedule": ("gather:schedule", "Record every day at a time."),
             "background": ("gather:background", "Gather background samples over time."),
+            "history": (
+                "history:history",
+                "The last hours of each microphone: pause, cut, forget.",
+            ),
             "import": (
                 "import_sounds:import_sounds",
                 "Import a folder a class, or a labels.csv.",

@@ -21,6 +21,7 @@ from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.client import Client
 from appliance.events import EventBus
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -35,6 +36,7 @@ from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
@@ -86,6 +88,8 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         thresholds=thresholds,
         detections=detections,
         listener=Listener(microphones, deployments, detections, thresholds, settings, bus),
+        inbox=Inbox(db),
+        history=History(microphones, clips, folder, settings, bus),
         token=TOKEN,
     )
 
