@@ -27,6 +27,14 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "demo": ("serve:demo", "Watch a box learn sounds and hear them; no microphone needed."),
             "status": ("status:status", "What the box is doing now."),
             "events": ("status:events", "Follow what happens in the box."),
+            "install": (
+                "install:install",
+                "Install as a service that starts at boot; again to upgrade.",
+            ),
+            "uninstall": (
+                "install:uninstall",
+                "Remove the service; the sounds stay unless told otherwise.",
+            ),
         },
     ),
     (
