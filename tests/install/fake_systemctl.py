@@ -81,7 +81,7 @@ def start(name: str) -> int:
         except TimeoutError:
             pass
         if child.poll() is not None or time.monotonic() > deadline:
-            print(f"Job for {name} failed. See journalctl -u {name}.", file=sys.stderr)
+            sys.stderr.write(f"Job for {name} failed. See journalctl -u {name}.\n")
             stop(name)
             return 1
     return 0
@@ -109,7 +109,7 @@ def main(words: list[str]) -> int:
     if verb in ("enable", "disable"):
         missing = [name for name in names if not (UNITS / name).is_file()]
         if missing:
-            print(f"Unit file {missing[0]} does not exist.", file=sys.stderr)
+            sys.stderr.write(f"Unit file {missing[0]} does not exist.\n")
             return 1
         kept = kept | set(names) if verb == "enable" else kept - set(names)
         enabled.write_text("\n".join(sorted(kept)))
