@@ -30,6 +30,14 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "pause": ("privacy:pause", "Close every microphone, for privacy."),
             "resume": ("privacy:resume", "Listen again after a pause."),
             "events": ("status:events", "Follow what happens in the box."),
+            "install": (
+                "install:install",
+                "Install as a service that starts at boot; again to upgrade.",
+            ),
+            "uninstall": (
+                "install:uninstall",
+                "Remove the service; the sounds stay unless told otherwise.",
+            ),
         },
     ),
     (
