@@ -24,6 +24,8 @@ from tests.training.job_folder import (
     write_job,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sounds_job(esc10: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> Path:
