@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
 from textual.binding import Binding
 from textual.content import Content
 from textual.events import Click, MouseScrollDown, MouseScrollUp
@@ -43,7 +44,7 @@ class Rows(Widget, can_focus=True):
     ]
     COMPONENT_CLASSES = {"rows--cursor", "rows--empty", "rows--head"}
     DEFAULT_CSS = """
-    Rows { height: 1fr; }
+    Rows { width: 1fr; height: 1fr; }
     Rows > .rows--cursor { background: $panel; text-style: bold; }
     Rows:focus > .rows--cursor { background: $primary 40%; }
     Rows > .rows--empty { color: $foreground 70%; }
@@ -73,17 +74,27 @@ class Rows(Widget, can_focus=True):
             return self.rows
 
     def __init__(
-        self, empty: str = "", *, head: str = "", follow_top: bool = False, **rest: Any
+        self,
+        empty: str = "",
+        *,
+        head: str = "",
+        follow_top: bool = False,
+        cursor: bool = True,
+        **rest: Any,
     ) -> None:
         """empty: said when there is no row. head: a line above. follow_top: while the cursor is
-        on the first row it stays there when rows come in above."""
+        on the first row it stays there when rows come in above. cursor: whether there is one;
+        without it the list is only looked at."""
         super().__init__(**rest)
+        self.can_focus = cursor
+        self._with_cursor = cursor
         self._empty = empty
         self._head = head
         self._follow_top = follow_top
         self._rows: list[Row] = []
         self._cursor = 0
         self._offset = 0
+        self._drawn: dict[int, Strip] = {}
 
     # --- what is shown -------------------------------------------------------------------------
 
@@ -110,8 +121,8 @@ class Rows(Widget, can_focus=True):
             self.refresh()
 
     def show(self, rows: Sequence[Row]) -> None:
+        """Show these rows instead of those before."""
         before = self.current
-        old = self._window()
         self._rows = list(rows)
         keep = before is not None and not (self._follow_top and self._cursor == 0)
         if keep and before is not None:
@@ -120,7 +131,7 @@ class Rows(Widget, can_focus=True):
             )
         self._cursor = max(0, min(self._cursor, len(self._rows) - 1))
         self._keep_in_sight()
-        self._redraw(old)
+        self._redraw()
         after = self.current
         if (before and before.key) != (after and after.key):
             self.post_message(self.Moved(self, after))
@@ -178,10 +189,9 @@ class Rows(Widget, can_focus=True):
         index = max(0, min(index, len(self._rows) - 1))
         if index == self._cursor or not self._rows:
             return
-        old = self._window()
         self._cursor = index
         self._keep_in_sight()
-        self._redraw(old)
+        self._redraw()
         self.post_message(self.Moved(self, self.current))
 
     def _keep_in_sight(self) -> None:
@@ -189,42 +199,43 @@ class Rows(Widget, can_focus=True):
         self._offset = max(self._offset, self._cursor - self._room + 1)
         self._offset = max(0, min(self._offset, max(0, len(self._rows) - self._room)))
 
-    def _window(self) -> list[tuple[Content, bool] | None]:
-        """What each line shows: a row's content and whether the cursor is on it."""
-        lines: list[tuple[Content, bool] | None] = []
-        for line in range(self._room):
-            index = self._offset + line
-            shown = index < len(self._rows)
-            lines.append((self._rows[index].content, index == self._cursor) if shown else None)
-        return lines
-
-    def _redraw(self, old: list[tuple[Content, bool] | None]) -> None:
-        new = self._window()
-        if len(new) != len(old) or (not any(old)) is not (not any(new)):
-            self.refresh()
-            return
-        for line, (before, after) in enumerate(zip(old, new, strict=True)):
-            if not _same(before, after):
-                self.refresh(Region(0, line + self._head_lines, self.size.width, 1))
+    def _redraw(self) -> None:
+        """Send the cells that differ from those that are on the screen."""
+        width = self.size.width
+        for y in range(self.size.height):
+            before = self._drawn.get(y)
+            span = difference(before, self._strip(y)) if before is not None else (0, width)
+            if span is not None:
+                self.refresh(Region(span[0], y, span[1] - span[0], 1))
 
     def on_resize(self) -> None:
         self._keep_in_sight()
 
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn.clear()
+
     def render_line(self, y: int) -> Strip:
+        strip = self._strip(y)
+        self._drawn[y] = strip
+        return strip
+
+    def _strip(self, y: int) -> Strip:
         width = self.size.width
         if self._head and y == 0:
-            return self._line(Content(f"  {self._head}"), width, "rows--head")
+            mark = "  " if self._with_cursor else ""
+            return self._line(Content(f"{mark}{self._head}"), width, "rows--head")
         line = y - self._head_lines
         index = self._offset + line
         if index < len(self._rows):
-            cursor = index == self._cursor
-            mark = "▸ " if cursor else "  "
+            cursor = index == self._cursor and self._with_cursor
+            mark = "▸ " if cursor else "  " if self._with_cursor else ""
             content = Content.assemble(mark, self._rows[index].content)
             return self._line(content, width, "rows--cursor" if cursor else "")
         if not self._rows:
             words = self._empty.split("\n")
             if line < len(words):
-                return self._line(Content(f"  {words[line]}"), width, "rows--empty")
+                return self._line(Content(f" {words[line]}"), width, "rows--empty")
         return self._line(Content(""), width, "")
 
     def _line(self, content: Content, width: int, component: str) -> Strip:
@@ -236,11 +247,24 @@ class Rows(Widget, can_focus=True):
         return strips[0] if strips else Strip.blank(width)
 
 
-def _same(before: tuple[Content, bool] | None, after: tuple[Content, bool] | None) -> bool:
-    if before is None or after is None:
-        return before is after
-    return (
-        before[1] == after[1]
-        and before[0].plain == after[0].plain
-        and before[0].spans == after[0].spans
-    )
+def difference(before: Strip, after: Strip) -> tuple[int, int] | None:
+    """The cells from the first to behind the last that differ; None when none does."""
+    old, new = _cells(before), _cells(after)
+    if len(old) != len(new):
+        return 0, len(new)
+    changed = [x for x, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+    return (changed[0], changed[-1] + 1) if changed else None
+
+
+def _cells(strip: Strip) -> list[tuple[str, Any]]:
+    cells: list[tuple[str, Any]] = []
+    for segment in strip:
+        for letter in segment.text:
+            width = cell_len(letter)
+            if width:
+                cells.append((letter, segment.style))
+                cells += [("", segment.style)] * (width - 1)
+            elif cells:
+                # A mark that stands on the letter before it.
+                cells[-1] = (cells[-1][0] + letter, cells[-1][1])
+    return cells
