@@ -37,6 +37,7 @@ from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.spectrum import Spectrum
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -155,6 +156,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("background", background),
             ("schedules", schedules),
             ("listener", listener),
+            ("spectrum", Spectrum(microphones, bus)),
             ("training", runner),
             ("inbox", scorer),
         ):

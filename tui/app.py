@@ -157,7 +157,8 @@ class EarmarkApp(App[None]):
             self.status["deployment"] = data
         elif topic == "job":
             self._job(data)
-        if said := toast_for(topic, data):
+        seen = shown is not None and topic in shown.TELLS
+        if not seen and (said := toast_for(topic, data)):
             text, severity = said
             self.notify(text, severity=severity, timeout=6, markup=False)
         for page in self._pages():

@@ -10,8 +10,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from appliance.api.spectrogram import Pictures, draw, mel_power
+from appliance.api.spectrogram import Pictures, draw
 from appliance.audio.flac import write_flac
+from appliance.audio.mel import mel_power
 from appliance.client import ClientError, quoted
 from appliance.errors import DecodeError
 from tests.api.conftest import RATE, Server, Sound
