@@ -10,7 +10,9 @@ import anyio
 from fastapi import Depends, FastAPI, Request
 
 from appliance import clock
+from appliance.api.links import ClipLinks
 from appliance.api.streams import Streams
+from appliance.audio.playback import Playback
 
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
@@ -67,6 +69,10 @@ class Services:
     inbox: Inbox
     history: History
     token: str
+    playback: Playback = field(default_factory=Playback)
+    links: ClipLinks = field(default_factory=ClipLinks)
+    port: int = 0
+    """Of the TCP listener, once it is known: the setting may be 0."""
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)
     routes: FastAPI | None = field(default=None, init=False, repr=False)
@@ -80,6 +86,7 @@ class Services:
     def close(self) -> None:
         """End the event streams, and take no more files to decode."""
         self.streams.close()
+        self.playback.stop()
         self.decoding.shutdown(wait=False, cancel_futures=True)
 
 

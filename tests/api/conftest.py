@@ -167,6 +167,7 @@ def serve(services: Services, root: Path) -> Iterator[Server]:
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
+    services.port = tcp.getsockname()[1]
     server = Server(services, tcp.getsockname()[1], path, servers, thread)
     try:
         yield server
