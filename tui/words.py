@@ -10,6 +10,13 @@ from appliance.text import percent, safe
 from appliance.units import human_duration
 
 
+def sentence(text: str) -> str:
+    """Errors begin small, to stand behind a colon; here they stand alone."""
+    text = safe(text).strip()
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}" if text else ""
+
+
 def deployment_words(deployment: Mapping[str, Any] | None) -> str:
     """What listens."""
     if deployment is None:
