@@ -182,7 +182,8 @@ class FakeLines:
     def _check(self, line: str) -> None:
         if line in self._missing:
             raise LineError(f"there is no GPIO line {line!r}")
-        used = [*self.inputs.items(), *self.outputs.items()]
+        used: list[tuple[str, FakeInput | FakeOutput]] = [*self.inputs.items()]
+        used += self.outputs.items()
         if any(name == line and not held.closed for name, held in used):
             raise LineError(f"GPIO line {line} cannot be used: Device or resource busy")
 
