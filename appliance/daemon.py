@@ -26,6 +26,8 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.errors import Conflict
 from appliance.events import EventBus
+from appliance.hardware.hardware import Hardware
+from appliance.hooks.hooks import Hooks
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -77,6 +79,8 @@ def serve(
             tcp_socket(settings.http.host, settings.http.port),
         ]
         try:
+            # The sockets take connections already; what comes now waits for the first turn.
+            services.hardware.tell("READY=1")
             asyncio.run(serve_http(services, *listeners))
         finally:
             for listener in listeners:
@@ -140,7 +144,23 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
+        hooks = Hooks(folder, settings.hooks, bus)
+        hardware = Hardware(
+            settings.board,
+            db=db,
+            folder=folder,
+            bus=bus,
+            clips=clips,
+            microphones=microphones,
+            privacy=privacy,
+            recorder=recorder,
+            queue=queue,
+            runner=runner,
+            deployments=deployments,
+            listener=listener,
+        )
         for name, part in (
+            ("hooks", hooks),
             ("privacy", privacy),
             ("microphones", microphones),
             ("recorder", recorder),
@@ -149,6 +169,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("schedules", schedules),
             ("listener", listener),
             ("training", runner),
+            ("hardware", hardware),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -174,6 +195,8 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             thresholds=thresholds,
             detections=detections,
             listener=listener,
+            hardware=hardware,
+            hooks=hooks,
             token=read_or_make_token(folder.token),
         )
     finally:

@@ -15,6 +15,8 @@ from appliance.api.streams import Streams
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.hardware.hardware import Hardware
+    from appliance.hooks.hooks import Hooks
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
     from appliance.library.clips import Clips
@@ -62,6 +64,8 @@ class Services:
     thresholds: Thresholds
     detections: Detections
     listener: Listener
+    hardware: Hardware
+    hooks: Hooks
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)
