@@ -45,7 +45,7 @@ class Actions:
     def by_gesture(self) -> dict[str, Callable[[], object]]:
         """What the settings bind to each gesture. Raises InvalidInput for an action that there
         is not."""
-        known: dict[str, Callable[[], None]] = {
+        known: dict[str, Callable[[], object]] = {
             "record": self.record,
             "keep": self.keep,
             "pause": self.pause,

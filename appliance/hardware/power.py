@@ -55,7 +55,7 @@ class PowerRaiser:
         self._file = folder.root / "power-mode.json"
         self._bus = bus
         self._training = training
-        self.problem = ""
+        self._problems = {"raise": "", "back": ""}
         self._note = self._read_note()
         self._asked: Request | None = None
         self._asked_at = 0.0
@@ -81,6 +81,11 @@ class PowerRaiser:
             self._thread.join()
         if self._note is not None:
             self._ask_back(self._note)
+
+    @property
+    def problem(self) -> str:
+        """Why the mode could not be put back, or else raised; empty when all is well."""
+        return self._problems["back"] or self._problems["raise"]
 
     def look(self) -> None:
         """One step: ask for what is wanted now, or see what came of the last question."""
@@ -115,7 +120,7 @@ class PowerRaiser:
         if target is None or modes.current is None:
             self._gave_up = True
             names = ", ".join(mode.name for mode in modes.all) or "none"
-            self._complain(f"there is no power mode {self._wish!r}; the board has {names}")
+            self._complain("raise", f"there is no power mode {self._wish!r}; the board has {names}")
             return
         self._write_note(Note(modes.current.id, target.id))
         self._ask(Request(uuid.uuid4().hex, target.id, True))
@@ -133,7 +138,10 @@ class PowerRaiser:
         if self._control.ask(request):
             self._asked, self._asked_at = request, clock.seconds()
             return
-        self._complain("there is nobody to change the power mode: install the service")
+        self._complain(
+            "raise" if request.clocks else "back",
+            "there is nobody to change the power mode: install the service",
+        )
         if request.clocks:
             self._gave_up = True
             self._write_note(None)
@@ -144,11 +152,16 @@ class PowerRaiser:
             if clock.seconds() - self._asked_at > ANSWER_S:
                 self._asked = None
                 self._gave_up = asked.clocks
-                self._complain("nobody answers: is earmark-power.path enabled?")
+                self._complain(
+                    "raise" if asked.clocks else "back",
+                    "nobody answers: is earmark-power.path enabled?",
+                )
             return
         self._asked = None
         if result.outcome == "done":
-            self.problem = ""
+            self._problems["back"] = ""
+            if asked.clocks:
+                self._problems["raise"] = ""
             log.info(
                 "the power mode is %s (now %s)", "raised" if asked.clocks else "back", result.mode
             )
@@ -157,18 +170,18 @@ class PowerRaiser:
         elif asked.clocks:
             # The mode stayed; the clocks may not have: the next look asks for both back.
             self._gave_up = True
-            self._complain(f"the power mode was not raised: {result.detail}")
+            self._complain("raise", f"the power mode was not raised: {result.detail}")
             if self._note is not None:
                 self._ask_back(self._note)
         else:
-            self._complain(f"the power mode could not be put back: {result.detail}")
+            self._complain("back", f"the power mode could not be put back: {result.detail}")
             if result.outcome == "needs reboot":
                 self._write_note(None)
 
-    def _complain(self, problem: str) -> None:
-        if problem != self.problem:
+    def _complain(self, what: str, problem: str) -> None:
+        if problem != self._problems[what]:
             log.warning("%s", problem)
-        self.problem = problem
+        self._problems[what] = problem
 
     def _read_note(self) -> Note | None:
         try:

@@ -151,9 +151,8 @@ class Hooks:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._queue and not self._stopping:
-                    self._changed.wait()
-                if self._stopping:
+                self._changed.wait_for(lambda: self._queue or self._stopping)
+                if not self._queue:
                     return
                 happening = self._queue.popleft()
             for hook in find_hooks(self._folder):

@@ -32,7 +32,10 @@ class Keeping:
                     f"UPDATE clips SET protected = ? WHERE id IN ({marks})", [int(kept), *some]
                 )
             if changed:
-                told = {"action": "kept" if kept else "released", "clips": changed[:BATCH]}
+                told: dict[str, object] = {
+                    "action": "kept" if kept else "released",
+                    "clips": changed[:BATCH],
+                }
                 self._db.after_commit(lambda: self._tell(told))
         return len(changed)
 
