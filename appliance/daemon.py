@@ -28,6 +28,8 @@ from appliance.errors import Conflict
 from appliance.events import EventBus
 from appliance.hardware.hardware import Hardware
 from appliance.hooks.hooks import Hooks
+from appliance.inbox.scorer import Scorer
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -42,6 +44,7 @@ from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
@@ -142,6 +145,9 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         background = Background(microphones, clips, bus)
         detections = Detections(db, clips, bus)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+        history = History(microphones, clips, folder, settings, bus)
+        inbox = Inbox(db)
+        scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         hooks = Hooks(folder, settings.hooks, bus)
@@ -153,22 +159,26 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             clips=clips,
             microphones=microphones,
             privacy=privacy,
+            history=history,
             recorder=recorder,
             queue=queue,
             runner=runner,
             deployments=deployments,
             listener=listener,
+            low_space=lambda: hooks.disk_low,
         )
         for name, part in (
             ("hooks", hooks),
             ("privacy", privacy),
             ("microphones", microphones),
+            ("history", history),
             ("recorder", recorder),
             ("triggers", triggers),
             ("background", background),
             ("schedules", schedules),
             ("listener", listener),
             ("training", runner),
+            ("inbox", scorer),
             ("hardware", hardware),
         ):
             part.start()
@@ -197,6 +207,8 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             listener=listener,
             hardware=hardware,
             hooks=hooks,
+            inbox=inbox,
+            history=history,
             token=read_or_make_token(folder.token),
         )
     finally:

@@ -105,7 +105,7 @@ class GpiodLines:
                     continue
                 try:
                     return path, chip.line_offset_from_id(line)
-                except OSError:
+                except (OSError, ValueError):
                     continue
         raise LineError(f"there is no GPIO line {line!r}: `gpioinfo` lists those that there are")
 

@@ -29,6 +29,7 @@ def condition(services: Services) -> dict[str, Any]:
         "deployment": services.deployments.current(),
         "job": services.queue.current(),
         "queue_length": services.queue.waiting(),
+        "history": services.history.status(),
         "clips": services.clips.count(),
         "labels": len(services.labels.all()),
         "pid": os.getpid(),

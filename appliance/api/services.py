@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from appliance.events import EventBus
     from appliance.hardware.hardware import Hardware
     from appliance.hooks.hooks import Hooks
+    from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
     from appliance.library.clips import Clips
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from appliance.models.versions import Versions
     from appliance.paths import DataFolder
     from appliance.recording.background import Background
+    from appliance.recording.history import History
     from appliance.recording.microphones import Microphones
     from appliance.recording.privacy import Privacy
     from appliance.recording.recorder import Recorder
@@ -66,6 +68,8 @@ class Services:
     listener: Listener
     hardware: Hardware
     hooks: Hooks
+    inbox: Inbox
+    history: History
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)

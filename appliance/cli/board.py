@@ -25,6 +25,7 @@ def board(state: State) -> None:
         [
             ("board", safe(known["model"])),
             ("release", release),
+            ("has", ", ".join(known["capabilities"]) or None),
             ("temperatures", _list(seen["temperatures"], "celsius", "°C")),
             ("slowed down", ", ".join(seen["throttled"]) or None),
             ("power", None if seen["watts"] is None else f"{seen['watts']:.1f} W"),

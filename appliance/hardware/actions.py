@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from appliance import clock
 from appliance.audio.capture import Capture
 from appliance.errors import EarmarkError, InvalidInput
 from appliance.library.clips import Clips
 from appliance.recording.assembly import LONGEST_S, Part
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
+from appliance.recording.minutes import Minute
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.storing import store_part
@@ -21,6 +24,8 @@ log = logging.getLogger(__name__)
 
 AUTHOR = "button"
 KEEP_S = 60.0
+# A history that ends further back does not have the last minute: it is off, or was paused.
+FRESH_S = 10.0
 
 
 class Actions:
@@ -33,12 +38,14 @@ class Actions:
         recorder: Recorder,
         clips: Clips,
         privacy: Privacy,
+        history: History,
     ) -> None:
         self._settings = settings
         self._microphones = microphones
         self._recorder = recorder
         self._clips = clips
         self._privacy = privacy
+        self._history = history
         self._recordings: list[int] = []
         self._worker = Worker("button's work")
 
@@ -84,15 +91,18 @@ class Actions:
         self._recordings = [recording.id for recording in begun]
 
     def keep(self) -> list[int]:
-        """Keep the last minute: clips that lie in it are marked, and what the microphones'
-        memories hold becomes marked clips. Their ids."""
+        """Keep the last minute: clips that lie in it are marked, and what each microphone heard
+        becomes a marked clip: from the history, or without one from the microphone's memory, as
+        far back as that goes (`audio.ring_s`). Their ids."""
         ids = set(self._clips.keeping.since(KEEP_S))
+        self._history.flush()
         for view in self._microphones.all():
             try:
                 capture = self._microphones.capture(view.id)
             except EarmarkError:
                 continue  # disabled: it heard nothing
-            if (clip := self._store_memory(capture)) is not None:
+            clip = self._cut_history(capture.id) or self._store_memory(capture)
+            if clip is not None:
                 ids.add(clip)
         self._clips.keeping.set(sorted(ids), True)
         log.info("the last minute is kept: %d clips", len(ids))
@@ -104,6 +114,17 @@ class Actions:
             self._privacy.resume(AUTHOR)
         else:
             self._privacy.pause(author=AUTHOR)
+
+    def _cut_history(self, microphone: str) -> int | None:
+        """The clip of its last minute, None when the history does not have it."""
+        minutes = self._history.minutes().get(microphone, [])
+        if not minutes or _age_s(minutes[-1]) > FRESH_S:
+            return None
+        first, length = minutes[-1], minutes[-1].seconds
+        if len(minutes) > 1 and first.follows and minutes[-2].number == first.number - 1:
+            first, length = minutes[-2], length + minutes[-2].seconds
+        start = max(0.0, length - KEEP_S)
+        return self._history.cut(microphone, first.number, start, length, None, AUTHOR).id
 
     def _store_memory(self, capture: Capture) -> int | None:
         sound = capture.ring.last(min(KEEP_S, LONGEST_S))
@@ -130,3 +151,11 @@ class Actions:
                 log.warning("the button's %s: %s", action.__name__, error)
 
         return lambda: self._worker.submit(do)
+
+
+def _age_s(minute: Minute) -> float:
+    """Seconds since its sound ended; without end when that was in an earlier boot."""
+    if minute.stamp.boot_id.replace("-", "") != clock.boot_id().replace("-", ""):
+        return float("inf")
+    ended_ns = minute.stamp.monotonic_ns + minute.seconds / minute.speed * 1e9
+    return (clock.monotonic_ns() - ended_ns) / 1e9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +20,7 @@ from appliance.library.clips import Clips
 from appliance.live.listener import Listener
 from appliance.models.deploy import Deployments
 from appliance.paths import DataFolder
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
@@ -84,11 +86,13 @@ class Hardware:
         clips: Clips,
         microphones: Microphones,
         privacy: Privacy,
+        history: History,
         recorder: Recorder,
         queue: Queue,
         runner: Runner,
         deployments: Deployments,
         listener: Listener,
+        low_space: Callable[[], bool] = lambda: False,
         kit: Kit | None = None,
     ) -> None:
         self._settings = settings
@@ -96,7 +100,7 @@ class Hardware:
         self._microphones = microphones
         self._board = self._kit.sensors.board()
         self._hung: list[str] = []
-        self.actions = Actions(settings, microphones, recorder, clips, privacy)
+        self.actions = Actions(settings, microphones, recorder, clips, privacy, history)
         bound = self.actions.by_gesture()
         self._button: Button | None = None
         if settings.button:
@@ -120,7 +124,7 @@ class Hardware:
                 queue=queue,
                 deployments=deployments,
                 privacy=privacy,
-                trouble=lambda: bool(self._hung),
+                trouble=lambda: bool(self._hung) or low_space(),
             )
         self._heat = HeatWatch(settings, self._kit.sensors, runner)
         self._power = PowerRaiser(

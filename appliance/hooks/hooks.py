@@ -84,6 +84,11 @@ class Hooks:
         self._threads: list[threading.Thread] = []
         self._unsubscribe: Callable[[], None] = lambda: None
 
+    @property
+    def disk_low(self) -> bool:
+        """Whether less is free than `hooks.disk_low_mb`, and has not come back since."""
+        return self._disk_low
+
     def start(self) -> None:
         self._unsubscribe = self._bus.subscribe(self._told)
         jobs = [self._work] * self._settings.parallel + [self._watch_disk]

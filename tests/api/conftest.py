@@ -24,6 +24,7 @@ from appliance.events import EventBus
 from appliance.hardware.hardware import Hardware
 from appliance.hardware.kit import Kit
 from appliance.hooks.hooks import Hooks
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -38,6 +39,7 @@ from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
@@ -74,6 +76,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
     privacy = Privacy(db, microphones, bus)
     runner = Runner(queue, folder, settings)
     listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+    history = History(microphones, clips, folder, settings, bus)
     hardware = Hardware(
         settings.board,
         db=db,
@@ -82,6 +85,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         clips=clips,
         microphones=microphones,
         privacy=privacy,
+        history=history,
         recorder=recorder,
         queue=queue,
         runner=runner,
@@ -115,6 +119,8 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         listener=listener,
         hardware=hardware,
         hooks=Hooks(folder, settings.hooks, bus),
+        inbox=Inbox(db),
+        history=history,
         token=TOKEN,
     )
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from firmware_hooks.watchdog import FakeSystemd
@@ -21,6 +22,7 @@ def received(systemd: FakeSystemd, wanted: str) -> None:
     raise AssertionError(f"a thousand messages and no {wanted}")
 
 
+@pytest.mark.slow
 def test_systemd_is_told_a_pause_outlives_kill_9_and_hooks_hear_of_it(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).normal(scale=0.1, size=120 * 8000)
     soundfile.write(tmp_path / "sound.wav", noise, 8000, subtype="PCM_16")

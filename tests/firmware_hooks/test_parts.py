@@ -6,7 +6,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,6 +114,84 @@ def test_the_kernel_s_lines_say_what_is_wrong_where_there_is_no_gpio(tmp_path: P
     for line in ("gpiochip0:144", "PAC.06"):
         with pytest.raises(LineError, match="cannot be used"):
             GpiodLines(tmp_path).output(line, active_low=False)
+
+
+def test_the_kernel_is_asked_for_debounced_edges_of_the_right_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libgpiod's own settings and enumerations; only the ioctls are played."""
+    import gpiod
+    from gpiod.edge_event import EdgeEvent
+    from gpiod.line import Bias, Direction, Value
+    from gpiod.line import Edge as Edges
+
+    for number in (0, 1, 10):
+        (tmp_path / f"gpiochip{number}").touch()
+    asked: list[tuple[str, int, gpiod.LineSettings]] = []
+    values: list[Value] = []
+
+    class Chip:
+        def __init__(self, path: str) -> None:
+            self.path = path
+
+        def __enter__(self) -> Chip:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def get_info(self) -> SimpleNamespace:
+            label = {"0": "tegra234-gpio", "1": "tegra234-gpio-aon"}.get(self.path[-1], "other")
+            return SimpleNamespace(label=label)
+
+        def line_offset_from_id(self, name: str) -> int:
+            if self.path.endswith("gpiochip0") and name == "PAC.06":
+                return 144
+            raise OSError(2, "No such file or directory")
+
+    class Request:
+        def wait_edge_events(self, timeout: timedelta) -> bool:
+            return True
+
+        def read_edge_events(self) -> list[EdgeEvent]:
+            kinds = (EdgeEvent.Type.RISING_EDGE, EdgeEvent.Type.FALLING_EDGE)
+            return [
+                SimpleNamespace(event_type=kind, Type=EdgeEvent.Type, timestamp_ns=at)  # type: ignore[misc]
+                for kind, at in zip(kinds, (1_000_000_000, 1_500_000_000), strict=True)
+            ]
+
+        def set_value(self, offset: int, value: Value) -> None:
+            values.append(value)
+
+        def release(self) -> None:
+            pass
+
+    def request(path: str, config: dict[int, gpiod.LineSettings], **_: object) -> Request:
+        ((offset, settings),) = config.items()
+        asked.append((path, offset, settings))
+        return Request()
+
+    monkeypatch.setattr(gpiod, "Chip", Chip)
+    monkeypatch.setattr(gpiod, "request_lines", request)
+    lines = GpiodLines(tmp_path)
+    button = lines.input("PAC.06", active_low=True, debounce_s=0.02)
+    assert button.wait(1) == [Edge(True, 1.0), Edge(False, 1.5)]
+    button.close()
+    light = lines.output("tegra234-gpio-aon:9", active_low=False)
+    light.set(True)
+    light.close()
+    assert values == [Value.ACTIVE, Value.INACTIVE], "dark when it is given back"
+    (chip, offset, settings), (other, pin, output) = asked
+    assert (chip, offset) == (str(tmp_path / "gpiochip0"), 144)
+    assert (other, pin) == (str(tmp_path / "gpiochip1"), 9)
+    assert settings.direction is Direction.INPUT
+    assert settings.edge_detection is Edges.BOTH
+    assert settings.bias is Bias.PULL_UP
+    assert settings.active_low
+    assert settings.debounce_period == timedelta(milliseconds=20)
+    assert output.direction is Direction.OUTPUT
+    with pytest.raises(LineError, match="no GPIO line"):
+        lines.input("PZ.99", active_low=True, debounce_s=0.02)
 
 
 # --- the light -----------------------------------------------------------------------------------

@@ -25,10 +25,11 @@ from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
-from appliance.settings import AudioSettings, BoardSettings, Settings
+from appliance.settings import AudioSettings, BoardSettings, HistorySettings, Settings
 from appliance.store.database import Database
 from firmware_hooks.hotplug import FakeHotplug
 from firmware_hooks.lines import FakeLines
@@ -50,11 +51,16 @@ class Box:
     """The daemon's parts that a board touches, on fakes that a test drives."""
 
     def __init__(
-        self, folder: DataFolder, environment: dict[str, str] | None = None, **board: Any
+        self,
+        folder: DataFolder,
+        environment: dict[str, str] | None = None,
+        hours: float = 0.0,
+        **board: Any,
     ) -> None:
         settings = Settings(
             board=BoardSettings(button=BUTTON, light=LIGHT, **board),
             audio=AudioSettings(ring_s=5.0),
+            history=HistorySettings(hours=hours, min_free_mb=0),
         )
         self.sensors, self.lines = FakeSensors(), FakeLines()
         self.power, self.plugs = FakePower(), FakeHotplug()
@@ -75,6 +81,7 @@ class Box:
         datasets = Datasets(self.db, folder)
         self.queue = Queue(self.db, folder, datasets, versions, self.bus, settings)
         self.runner = Runner(self.queue, folder, settings)
+        self.history = History(self.microphones, self.clips, folder, settings, self.bus)
         self.hardware = Hardware(
             settings.board,
             db=self.db,
@@ -83,6 +90,7 @@ class Box:
             clips=self.clips,
             microphones=self.microphones,
             privacy=self.privacy,
+            history=self.history,
             recorder=self.recorder,
             queue=self.queue,
             runner=self.runner,
@@ -98,7 +106,8 @@ class Box:
             ),
         )
         self._parts = [
-            self.privacy, self.microphones, self.recorder, self.listener, self.hardware,
+            self.privacy, self.microphones, self.history, self.recorder, self.listener,
+            self.hardware,
         ]  # fmt: skip
         for part in self._parts:
             part.start()

@@ -59,6 +59,23 @@ def test_two_presses_keep_the_last_minute(box: Box, sound: Path) -> None:
     assert not box.clips.get(memory.id).protected
 
 
+def test_with_a_history_two_presses_keep_more_than_the_memory_holds(
+    folder: DataFolder, sound: Path
+) -> None:
+    box = Box(folder, hours=1.0)
+    try:
+        box.microphones.add(f"replay:{sound}?speed=8", "yard")
+        until(lambda: box.microphones.get("yard").status.frames > 80 * 8000, "80 s of sound")
+        box.press(0.05, 0.05)
+        (kept,) = until(
+            lambda: [c for c in box.clips.page(ClipFilter()).items if c.protected], "the clip"
+        )
+        assert kept.source == "history"
+        assert kept.duration_s == pytest.approx(60, abs=0.1)
+    finally:
+        box.close()
+
+
 def test_a_long_press_pauses_listening_and_another_resumes(box: Box, sound: Path) -> None:
     listening(box, sound)
     box.press(1.2)

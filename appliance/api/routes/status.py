@@ -14,6 +14,7 @@ from appliance.api.schemas.base import Page
 from appliance.api.services import ServicesDep
 from appliance.jobs.job import Job
 from appliance.models.deploy import Deployment
+from appliance.recording.history import HistoryStatus
 from appliance.recording.microphones import MicrophoneView
 from appliance.recording.privacy import PrivacyState
 from appliance.settings import describe
@@ -43,6 +44,7 @@ class Status(BaseModel):
     deployment: Deployment | None
     job: Job | None
     queue_length: int
+    history: HistoryStatus
     clips: int
     labels: int
     pid: int
