@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import threading
@@ -90,6 +91,8 @@ class Hooks:
         return self._disk_low
 
     def start(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk, or a folder of the owner's that is away
+            self._folder.mkdir(mode=0o700, exist_ok=True)
         self._unsubscribe = self._bus.subscribe(self._told)
         jobs = [self._work] * self._settings.parallel + [self._watch_disk]
         for number, job in enumerate(jobs):

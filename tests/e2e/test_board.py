@@ -36,7 +36,7 @@ def test_systemd_is_told_a_pause_outlives_kill_9_and_hooks_hear_of_it(tmp_path: 
         assert board["board"]["model"]
         assert (board["watchdog_s"], board["hung"]) == (30, [])
         hook = box.data / "hooks" / "tell.sh"
-        hook.parent.mkdir()
+        hook.parent.mkdir(exist_ok=True)
         hook.write_text(f"#!/bin/sh\ncat >> '{tmp_path}/told'\n")
         hook.chmod(0o755)
 
