@@ -26,6 +26,8 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.errors import Conflict
 from appliance.events import EventBus
+from appliance.hardware.hardware import Hardware
+from appliance.hooks.hooks import Hooks
 from appliance.inbox.scorer import Scorer
 from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
@@ -81,6 +83,8 @@ def serve(
             tcp_socket(settings.http.host, settings.http.port),
         ]
         try:
+            # The sockets take connections already; what comes now waits for the first turn.
+            services.hardware.tell("READY=1")
             asyncio.run(serve_http(services, *listeners))
         finally:
             for listener in listeners:
@@ -147,7 +151,25 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
+        hooks = Hooks(folder, settings.hooks, bus)
+        hardware = Hardware(
+            settings.board,
+            db=db,
+            folder=folder,
+            bus=bus,
+            clips=clips,
+            microphones=microphones,
+            privacy=privacy,
+            history=history,
+            recorder=recorder,
+            queue=queue,
+            runner=runner,
+            deployments=deployments,
+            listener=listener,
+            low_space=lambda: hooks.disk_low,
+        )
         for name, part in (
+            ("hooks", hooks),
             ("privacy", privacy),
             ("microphones", microphones),
             ("history", history),
@@ -159,6 +181,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("spectrum", Spectrum(microphones, bus)),
             ("training", runner),
             ("inbox", scorer),
+            ("hardware", hardware),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -184,6 +207,8 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             thresholds=thresholds,
             detections=detections,
             listener=listener,
+            hardware=hardware,
+            hooks=hooks,
             inbox=inbox,
             history=history,
             token=read_or_make_token(folder.token),

@@ -17,6 +17,8 @@ from appliance.audio.playback import Playback
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.hardware.hardware import Hardware
+    from appliance.hooks.hooks import Hooks
     from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
@@ -66,6 +68,8 @@ class Services:
     thresholds: Thresholds
     detections: Detections
     listener: Listener
+    hardware: Hardware
+    hooks: Hooks
     inbox: Inbox
     history: History
     token: str

@@ -29,6 +29,8 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "status": ("status:status", "What the box is doing now."),
             "pause": ("privacy:pause", "Close every microphone, for privacy."),
             "resume": ("privacy:resume", "Listen again after a pause."),
+            "board": ("board:board", "The board: temperatures, power, button and light."),
+            "hooks": ("hooks:hooks", "Programs that run when something happens; try one."),
             "events": ("status:events", "Follow what happens in the box."),
             "install": (
                 "install:install",

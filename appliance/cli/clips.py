@@ -108,6 +108,7 @@ def show(state: State, clip: int) -> None:
             ("microphone", found["microphone"]),
             ("source", found["source"]),
             ("file", found["filename"]),
+            ("kept", "yes, when room is made" if found["protected"] else None),
             ("cut from", parent),
             ("recorded", moment(found["recorded_at"]) + synced),
             *((f"column {safe(key)}", value) for key, value in found["extra"].items()),
@@ -213,6 +214,21 @@ def delete(state: State, clip: tuple[str, ...], yes: bool) -> None:
         for one in refused:
             note(f"{safe(one['error'])}: {safe(one['advice'])}", "red")
     raise click.exceptions.Exit(1 if refused else 0)
+
+
+@clips.command("keep", short_help="Keep clips when room is made.")
+@click.argument("clip", nargs=-1, required=True)
+@click.option("--release", is_flag=True, help="They need not be kept any more.")
+@pass_state
+def keep(state: State, clip: tuple[str, ...], release: bool) -> None:
+    """Keep clips when room is made: numbers, ranges like 12-15, or - for standard input."""
+    body = {"clips": parse_ids(clip), "keep": not release}
+    with state.client() as client:
+        changed = client.post("/clips/keep", body)["changed"]
+    if state.json:
+        emit({"changed": changed})
+    else:
+        say(f"{count(changed, 'clip')} {'released' if release else 'kept'}.")
 
 
 @clips.command("export", short_help="Write clips as class folders with a labels.csv.")

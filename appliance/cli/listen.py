@@ -101,6 +101,9 @@ def _introduce(client: Client, names: dict[str, str]) -> None:
         raise InvalidInput("nothing is deployed", "let a version listen: earmark deploy V001")
     if not names:
         note("No microphone is set up: earmark devices", "yellow")
+    privacy = client.get("/privacy")
+    if privacy["paused"]:
+        note(f"{safe(privacy['detail'])}. Listen again: earmark resume", "yellow")
     note(f"{current['version']} listens. Ctrl-C ends this view; the box goes on.", "dim")
 
 

@@ -54,6 +54,7 @@ class Detector:
         self._model: Model | None = None
         self._thread: threading.Thread | None = None
         self._failing = False
+        self.turned_ns = clock.monotonic_ns()  # when the loop last went round
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="detector", daemon=True)
@@ -95,6 +96,7 @@ class Detector:
         while not self._stop.is_set():
             self._wake.wait(IDLE_S)
             self._wake.clear()
+            self.turned_ns = clock.monotonic_ns()
             try:
                 self._turn()
             except Exception:

@@ -90,6 +90,11 @@ class Listener:
         window, what sounds now, what was refused and why, and how listening keeps up."""
         return {identifier: ear.hearing() for identifier, ear in self._detector.ears().items()}
 
+    @property
+    def turned_ns(self) -> int:
+        """When the loop of detection last went round, whether there was anything to hear."""
+        return self._detector.turned_ns
+
     def windows(self) -> tuple[int, int]:
         """How many windows were judged, and how many were missed, since the daemon started."""
         with self._syncing:

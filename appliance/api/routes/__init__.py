@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.routes import (
+    board,
     clip_files,
     clips,
     datasets,
@@ -25,6 +26,7 @@ from appliance.api.routes import (
 
 ROUTERS = (
     status.router,
+    board.router,
     uploads.router,
     clips.router,
     clip_files.router,

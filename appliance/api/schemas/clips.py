@@ -59,6 +59,15 @@ class LabelOne(Body):
     label: str | None = Field(max_length=200)
 
 
+class Keep(Body):
+    """Clips that shall stay when room is made, or (false) need not."""
+
+    model_config = example({"clips": [1, 2, 3], "keep": True})
+
+    clips: list[ClipId] = Field(max_length=MOST_IDS)
+    keep: bool = True
+
+
 class LabelMany(Body):
     """One label for many clips, named by their ids or by a filter."""
 
