@@ -40,6 +40,7 @@ from appliance.library.schedules import ScheduleRecords
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
 from appliance.live.spectrum import Spectrum
+from appliance.logtail import LogTail
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -118,6 +119,9 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
     """Build and start every part of the box; stop them in reverse order at the end."""
     stops: list[tuple[str, Callable[[], object]]] = []
     try:
+        tail = LogTail()
+        logging.getLogger().addHandler(tail)
+        stops.append(("log", lambda: logging.getLogger().removeHandler(tail)))
         db = Database(folder.database)
         stops.append(("database", db.close))
         bus = EventBus()
@@ -212,6 +216,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             inbox=inbox,
             history=history,
             token=read_or_make_token(folder.token),
+            log=tail,
         )
     finally:
         for name, stop in reversed(stops):

@@ -13,6 +13,7 @@ from appliance import clock
 from appliance.api.links import ClipLinks
 from appliance.api.streams import Streams
 from appliance.audio.playback import Playback
+from appliance.logtail import LogTail
 
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
@@ -75,6 +76,7 @@ class Services:
     token: str
     playback: Playback = field(default_factory=Playback)
     links: ClipLinks = field(default_factory=ClipLinks)
+    log: LogTail = field(default_factory=LogTail)
     port: int = 0
     """Of the TCP listener, once it is known: the setting may be 0."""
     streams: Streams = field(default_factory=Streams)

@@ -15,6 +15,7 @@ from appliance.api.routes import (
     inbox,
     jobs,
     labels,
+    log,
     microphones,
     predict,
     privacy,
@@ -26,6 +27,7 @@ from appliance.api.routes import (
 
 ROUTERS = (
     status.router,
+    log.router,
     board.router,
     uploads.router,
     clips.router,
