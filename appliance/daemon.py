@@ -26,6 +26,8 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.errors import Conflict
 from appliance.events import EventBus
+from appliance.gate.comparisons import Comparisons
+from appliance.gate.gate import Gate
 from appliance.inbox.scorer import Scorer
 from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
@@ -141,6 +143,20 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
         history = History(microphones, clips, folder, settings, bus)
         inbox = Inbox(db)
+        gate = Gate(
+            Comparisons(db),
+            versions,
+            deployments,
+            datasets,
+            clips,
+            detections,
+            thresholds,
+            history,
+            folder,
+            settings,
+            bus,
+            lagging=listener.lagging,
+        )
         scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
@@ -154,6 +170,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("listener", listener),
             ("training", runner),
             ("inbox", scorer),
+            ("gate", gate),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -180,6 +197,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             listener=listener,
             inbox=inbox,
             history=history,
+            gate=gate,
             token=read_or_make_token(folder.token),
         )
     finally:

@@ -15,6 +15,7 @@ from appliance.api.streams import Streams
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.gate.gate import Gate
     from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
@@ -64,6 +65,7 @@ class Services:
     listener: Listener
     inbox: Inbox
     history: History
+    gate: Gate
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)

@@ -21,6 +21,8 @@ from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.client import Client
 from appliance.events import EventBus
+from appliance.gate.comparisons import Comparisons
+from appliance.gate.gate import Gate
 from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
@@ -65,6 +67,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
     recorder = Recorder(microphones, clips, bus)
     detections = Detections(db, clips, bus)
     queue = Queue(db, folder, datasets, versions, bus, settings)
+    history = History(microphones, clips, folder, settings, bus)
     return Services(
         settings=settings,
         folder=folder,
@@ -87,7 +90,20 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         detections=detections,
         listener=Listener(microphones, deployments, detections, thresholds, settings, bus),
         inbox=Inbox(db),
-        history=History(microphones, clips, folder, settings, bus),
+        history=history,
+        gate=Gate(
+            Comparisons(db),
+            versions,
+            deployments,
+            datasets,
+            clips,
+            detections,
+            thresholds,
+            history,
+            folder,
+            settings,
+            bus,
+        ),
         token=TOKEN,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from appliance.api.routes import (
     clip_files,
     clips,
+    comparisons,
     datasets,
     deployments,
     detections,
@@ -35,6 +36,7 @@ ROUTERS = (
     jobs.router,
     versions.router,
     deployments.router,
+    comparisons.router,
     predict.router,
     detections.router,
     events.router,

@@ -66,6 +66,23 @@ class NewDeployment(Body):
     precision: str = Field(
         "fp32", max_length=20, json_schema_extra={"enum": ["fp32", "fp16", "int8"]}
     )
+    force: bool = Field(False, description="deploy it although it is worse than what listens")
+    wait_s: float = Field(
+        60.0,
+        ge=0,
+        le=600,
+        allow_inf_nan=False,
+        description="answer 201 with the deployment when it is made by then, else 202",
+    )
+
+
+class NewComparison(Body):
+    """Two versions to be heard against each other."""
+
+    model_config = example({"live": "V001", "candidate": "V002"})
+
+    live: str = Field(max_length=40)
+    candidate: str = Field(max_length=40)
 
 
 class PredictResult(BaseModel):
