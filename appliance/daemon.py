@@ -28,6 +28,8 @@ from appliance.errors import Conflict
 from appliance.events import EventBus
 from appliance.gate.comparisons import Comparisons
 from appliance.gate.gate import Gate
+from appliance.gate.shadow import Shadow
+from appliance.gate.shadow_table import Shadows
 from appliance.inbox.scorer import Scorer
 from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
@@ -157,6 +159,17 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             bus,
             lagging=listener.lagging,
         )
+        shadow = Shadow(
+            Shadows(db),
+            versions,
+            deployments,
+            listener,
+            detections,
+            inbox,
+            thresholds,
+            settings,
+            bus,
+        )
         scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
@@ -171,6 +184,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("training", runner),
             ("inbox", scorer),
             ("gate", gate),
+            ("shadow", shadow),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -198,6 +212,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             inbox=inbox,
             history=history,
             gate=gate,
+            shadow=shadow,
             token=read_or_make_token(folder.token),
         )
     finally:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
     from appliance.gate.gate import Gate
+    from appliance.gate.shadow import Shadow
     from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
@@ -66,6 +67,7 @@ class Services:
     inbox: Inbox
     history: History
     gate: Gate
+    shadow: Shadow
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     help="Of the engine that is compiled for this device.",
 )
 @click.option("--force", is_flag=True, help="Although it is worse than what listens.")
+@click.option("--shadow", is_flag=True, help="Silently beside what listens: see `earmark shadow`.")
 @pass_state
-def deploy(state: State, version: str | None, precision: str, force: bool) -> None:
+def deploy(state: State, version: str | None, precision: str, force: bool, shadow: bool) -> None:
     """Hear VERSION against what listens now, compile it for this device, and let it listen.
 
     It is heard against the labelled clips and the last hours of each microphone. A version that is
@@ -37,6 +38,11 @@ def deploy(state: State, version: str | None, precision: str, force: bool) -> No
             _history(state, client)
             return
         body: dict[str, Any] = {"version": version, "precision": precision}
+        if shadow:
+            from appliance.cli.shadow import show_shadow
+
+            show_shadow(state, client.post("/shadow", body))
+            return
         made = client.post("/deployments", {**body, "force": force, "wait_s": 0})
         if "candidate" in made:
             made = _followed(state, client, made)

@@ -101,6 +101,10 @@ class Listener:
             judged = self._earlier_windows + sum(ear.windows for ear in ears)
             return judged, self._earlier_missed + sum(ear.missed for ear in ears)
 
+    def ears(self) -> dict[str, Ear]:
+        """Of each microphone that is listened to, by id."""
+        return self._detector.ears()
+
     def lagging(self) -> bool:
         """Whether listening is late now, so that all other work should wait."""
         return any(ear.lag_ms > LATE_MS for ear in self._detector.ears().values())

@@ -23,6 +23,8 @@ from appliance.client import Client
 from appliance.events import EventBus
 from appliance.gate.comparisons import Comparisons
 from appliance.gate.gate import Gate
+from appliance.gate.shadow import Shadow
+from appliance.gate.shadow_table import Shadows
 from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
@@ -67,6 +69,8 @@ def build_services(root: Path, decoder: Decoder) -> Services:
     recorder = Recorder(microphones, clips, bus)
     detections = Detections(db, clips, bus)
     queue = Queue(db, folder, datasets, versions, bus, settings)
+    inbox = Inbox(db)
+    listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
     history = History(microphones, clips, folder, settings, bus)
     return Services(
         settings=settings,
@@ -88,8 +92,8 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         deployments=deployments,
         thresholds=thresholds,
         detections=detections,
-        listener=Listener(microphones, deployments, detections, thresholds, settings, bus),
-        inbox=Inbox(db),
+        listener=listener,
+        inbox=inbox,
         history=history,
         gate=Gate(
             Comparisons(db),
@@ -101,6 +105,17 @@ def build_services(root: Path, decoder: Decoder) -> Services:
             thresholds,
             history,
             folder,
+            settings,
+            bus,
+        ),
+        shadow=Shadow(
+            Shadows(db),
+            versions,
+            deployments,
+            listener,
+            detections,
+            inbox,
+            thresholds,
             settings,
             bus,
         ),

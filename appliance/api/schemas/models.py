@@ -76,6 +76,17 @@ class NewDeployment(Body):
     )
 
 
+class NewShadow(Body):
+    """The version that shall listen silently."""
+
+    model_config = example({"version": "V002", "precision": "fp32"})
+
+    version: str = Field(max_length=40)
+    precision: str = Field(
+        "fp32", max_length=20, json_schema_extra={"enum": ["fp32", "fp16", "int8"]}
+    )
+
+
 class NewComparison(Body):
     """Two versions to be heard against each other."""
 
