@@ -48,6 +48,7 @@ from appliance.paths import DataFolder
 from appliance.recording.background import Background
 from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
@@ -137,6 +138,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         stops.append(("engine", deployments.close))
 
         microphones = Microphones(MicrophoneRecords(db), bus, settings)
+        privacy = Privacy(db, microphones, bus)
         recorder = Recorder(microphones, clips, bus)
         triggers = Triggers(microphones, clips, bus, settings)
         schedules = Schedules(ScheduleRecords(db), recorder, bus)
@@ -174,6 +176,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         for name, part in (
+            ("privacy", privacy),
             ("microphones", microphones),
             ("history", history),
             ("recorder", recorder),
@@ -198,6 +201,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             labels=labels,
             datasets=datasets,
             microphones=microphones,
+            privacy=privacy,
             recorder=recorder,
             triggers=triggers,
             schedules=schedules,

@@ -22,6 +22,7 @@ TOPICS = (
     "job",
     "label",
     "microphone",
+    "privacy",
     "recording",
     "version",
 )

@@ -25,6 +25,7 @@ def condition(services: Services) -> dict[str, Any]:
         "disk": {"free": disk.free, "total": disk.total},
         "memory_mb": memory_mb(),
         "microphones": services.microphones.all(),
+        "privacy": services.privacy.state(),
         "deployment": services.deployments.current(),
         "job": services.queue.current(),
         "queue_length": services.queue.waiting(),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from appliance.recording.background import Background
     from appliance.recording.history import History
     from appliance.recording.microphones import Microphones
+    from appliance.recording.privacy import Privacy
     from appliance.recording.recorder import Recorder
     from appliance.recording.schedule import Schedules
     from appliance.recording.triggered import Triggers
@@ -53,6 +54,7 @@ class Services:
     labels: Labels
     datasets: Datasets
     microphones: Microphones
+    privacy: Privacy
     recorder: Recorder
     triggers: Triggers
     schedules: Schedules

@@ -25,8 +25,19 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         {
             "serve": ("serve:serve", "Run the daemon on a data folder."),
             "demo": ("serve:demo", "Watch a box learn sounds and hear them; no microphone needed."),
+            "tui": ("tui:tui", "Everything on one screen, by keyboard."),
             "status": ("status:status", "What the box is doing now."),
+            "pause": ("privacy:pause", "Close every microphone, for privacy."),
+            "resume": ("privacy:resume", "Listen again after a pause."),
             "events": ("status:events", "Follow what happens in the box."),
+            "install": (
+                "install:install",
+                "Install as a service that starts at boot; again to upgrade.",
+            ),
+            "uninstall": (
+                "install:uninstall",
+                "Remove the service; the sounds stay unless told otherwise.",
+            ),
         },
     ),
     (

@@ -39,6 +39,9 @@ def status(state: State) -> None:
             ("history", describe_history(seen["history"])),
         ]
     )
+    privacy = seen.get("privacy")
+    if privacy and privacy["paused"]:
+        say(f"{safe(privacy['detail'])}. Listen again: earmark resume", "yellow")
     kept = {row["microphone"]: row for row in seen["history"]["microphones"]}
     for microphone in seen["microphones"]:
         past = kept.get(microphone["id"])
@@ -141,6 +144,8 @@ def describe(topic: str, data: dict[str, Any]) -> str:
         if progress.get("fraction") is not None and job.get("state") == "running":
             parts.append(percent(progress["fraction"]))
         return safe(" ".join(part for part in parts if part))
+    if topic == "privacy":
+        return safe(f"{data['what']} {data['privacy']['detail']}".strip())
     if topic == "detection":
         found = data.get("detection", data)
         return safe(

@@ -12,6 +12,7 @@ from sqlite_utils import Database as SqliteUtils
 from appliance.errors import StoreError
 from appliance.store.schema import M001
 from appliance.store.schema_gate import M004
+from appliance.store.schema_pauses import M007
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,15 @@ def m004_inbox_comparisons_shadow(db: SqliteUtils) -> None:
         db.conn.execute(statement)
 
 
+def m007_pauses(db: SqliteUtils) -> None:
+    for statement in M007:
+        db.conn.execute(statement)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_the_first_schema,
     m004_inbox_comparisons_shadow,
+    m007_pauses,
 )
 
 

@@ -42,6 +42,7 @@ from appliance.paths import DataFolder
 from appliance.recording.background import Background
 from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
@@ -82,6 +83,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         labels=Labels(db, bus),
         datasets=datasets,
         microphones=microphones,
+        privacy=Privacy(db, microphones, bus),
         recorder=recorder,
         triggers=Triggers(microphones, clips, bus, settings),
         schedules=Schedules(ScheduleRecords(db), recorder, bus),

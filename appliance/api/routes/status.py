@@ -16,6 +16,7 @@ from appliance.jobs.job import Job
 from appliance.models.deploy import Deployment
 from appliance.recording.history import HistoryStatus
 from appliance.recording.microphones import MicrophoneView
+from appliance.recording.privacy import PrivacyState
 from appliance.settings import describe
 
 router = APIRouter(tags=["status"])
@@ -39,6 +40,7 @@ class Status(BaseModel):
     disk: Disk
     memory_mb: float
     microphones: list[MicrophoneView]
+    privacy: PrivacyState
     deployment: Deployment | None
     job: Job | None
     queue_length: int
