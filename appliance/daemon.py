@@ -146,6 +146,11 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         detections = Detections(db, clips, bus)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
         history = History(microphones, clips, folder, settings, bus)
+        detections.find_sound = lambda found: history.clip_at(
+            found.microphone,
+            found.started_at - settings.audio.preroll_s,
+            settings.listen.clip_s,
+        )
         inbox = Inbox(db)
         gate = Gate(
             Comparisons(db),

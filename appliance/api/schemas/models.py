@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from appliance.api.schemas.base import Body, example
+from appliance.api.schemas.base import LARGEST_ID, Body, example
 
 _MINUTES = "maximum training duration in minutes, 6 to 6000"
 _FLAVOR = "free stops after one hour; compute may use the whole maximum duration"
@@ -124,6 +124,17 @@ class DetectionQuery(Body):
     cursor: str | None = Field(
         None, max_length=200, description="`next` of the page before this one"
     )
+
+
+class ReviewMany(Body):
+    """One judgement of many detections. With refuted and a label, those that had said that label
+    are confirmed; null takes back."""
+
+    model_config = example({"detections": [12, 15], "review": "confirmed"})
+
+    detections: list[Annotated[int, Field(ge=1, le=LARGEST_ID)]] = Field(max_length=10_000)
+    review: Literal["confirmed", "refuted"] | None
+    label: str | None = Field(None, max_length=200)
 
 
 class Review(Body):
