@@ -26,6 +26,10 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.errors import Conflict
 from appliance.events import EventBus
+from appliance.gate.comparisons import Comparisons
+from appliance.gate.gate import Gate
+from appliance.gate.shadow import Shadow
+from appliance.gate.shadow_table import Shadows
 from appliance.hardware.hardware import Hardware
 from appliance.hooks.hooks import Hooks
 from appliance.inbox.scorer import Scorer
@@ -151,7 +155,37 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         detections = Detections(db, clips, bus)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
         history = History(microphones, clips, folder, settings, bus)
+        detections.find_sound = lambda found: history.clip_at(
+            found.microphone,
+            found.started_at - settings.audio.preroll_s,
+            settings.listen.clip_s,
+        )
         inbox = Inbox(db)
+        gate = Gate(
+            Comparisons(db),
+            versions,
+            deployments,
+            datasets,
+            clips,
+            detections,
+            thresholds,
+            history,
+            folder,
+            settings,
+            bus,
+            lagging=listener.lagging,
+        )
+        shadow = Shadow(
+            Shadows(db),
+            versions,
+            deployments,
+            listener,
+            detections,
+            inbox,
+            thresholds,
+            settings,
+            bus,
+        )
         scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
@@ -186,6 +220,8 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("training", runner),
             ("inbox", scorer),
             ("hardware", hardware),
+            ("gate", gate),
+            ("shadow", shadow),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -215,6 +251,8 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             hooks=hooks,
             inbox=inbox,
             history=history,
+            gate=gate,
+            shadow=shadow,
             token=read_or_make_token(folder.token),
             log=tail,
         )

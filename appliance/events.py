@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 TOPICS = (
     "clip",
+    "comparison",
     "deployment",
     "detection",
     "hearing",

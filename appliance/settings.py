@@ -89,6 +89,22 @@ class HistorySettings:
 
 
 @dataclass(frozen=True)
+class GateSettings:
+    limit_s: int = _help(
+        300, "a version is heard against clips and history for so long at most; 0: never", 0, 36_000
+    )
+    recall_loss: float = _help(
+        0.05, "share of labelled clips that a version may lose before it is refused", 0, 1
+    )
+    label_recall_loss: float = _help(
+        0.2, "the same for each label, and for sounds that a person confirmed", 0, 1
+    )
+    more_false_alarms: float = _help(
+        1.0, "so many more false alarms an hour of history are no reason to refuse", 0, 10_000
+    )
+
+
+@dataclass(frozen=True)
 class InboxSettings:
     judged_clips: int = _help(
         5000,
@@ -146,6 +162,7 @@ class Settings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     inbox: InboxSettings = field(default_factory=InboxSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)

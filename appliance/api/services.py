@@ -18,6 +18,8 @@ from appliance.logtail import LogTail
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.gate.gate import Gate
+    from appliance.gate.shadow import Shadow
     from appliance.hardware.hardware import Hardware
     from appliance.hooks.hooks import Hooks
     from appliance.inbox.table import Inbox
@@ -73,6 +75,8 @@ class Services:
     hooks: Hooks
     inbox: Inbox
     history: History
+    gate: Gate
+    shadow: Shadow
     token: str
     playback: Playback = field(default_factory=Playback)
     links: ClipLinks = field(default_factory=ClipLinks)

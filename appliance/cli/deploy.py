@@ -23,19 +23,50 @@ if TYPE_CHECKING:
     metavar="fp32|fp16|int8",
     help="Of the engine that is compiled for this device.",
 )
+@click.option("--force", is_flag=True, help="Although it is worse than what listens.")
+@click.option("--shadow", is_flag=True, help="Silently beside what listens: see `earmark shadow`.")
 @pass_state
-def deploy(state: State, version: str | None, precision: str) -> None:
-    """Compile VERSION for this device, compare it with its training, and let it listen.
+def deploy(state: State, version: str | None, precision: str, force: bool, shadow: bool) -> None:
+    """Hear VERSION against what listens now, compile it for this device, and let it listen.
 
-    An engine that does not agree with its training is refused, and what listened before goes on.
-    Without VERSION: what listens now, and what did before.
+    It is heard against the labelled clips and the last hours of each microphone. A version that is
+    worse, or whose engine does not agree with its training, is refused, and what listened before
+    goes on. Without VERSION: what listens now, and what did before.
     """
     with state.client() as client:
         if version is None:
             _history(state, client)
             return
-        made = client.post("/deployments", {"version": version, "precision": precision})
+        body: dict[str, Any] = {"version": version, "precision": precision}
+        if shadow:
+            from appliance.cli.shadow import show_shadow
+
+            show_shadow(state, client.post("/shadow", body))
+            return
+        made = client.post("/deployments", {**body, "force": force, "wait_s": 0})
+        if "candidate" in made:
+            made = _followed(state, client, made)
     _live(state, made)
+
+
+def _followed(state: State, client: Client, comparison: dict[str, Any]) -> dict[str, Any]:
+    """The deployment that the comparison leads to, once it does."""
+    from appliance.cli.compare import follow, show_report
+    from appliance.client import ClientError
+
+    ended = follow(state, client, comparison)
+    if ended["deployment"] is None:
+        if not state.json and ended["report"].get("compared"):
+            show_report(ended)
+        advice = f"see `earmark compare {ended['id']}`"
+        if ended["state"] == "refused":
+            advice += ", or deploy it all the same with --force"
+        raise ClientError(f"{ended['candidate']} is not deployed: {ended['detail']}", advice)
+    if not state.json and ended["report"].get("compared"):
+        show_report(ended)
+    known = client.get("/deployments")["items"]
+    made = next(row for row in known if row["id"] == ended["deployment"])
+    return {**made, "comparison": ended["id"]}
 
 
 def _history(state: State, client: Client) -> None:

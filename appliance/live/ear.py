@@ -19,7 +19,7 @@ from appliance.live.decision import Began, Decision, Ended, Rejected, Rules
 from appliance.live.detection import NewDetection
 from appliance.live.keeper import Keeper, Kept
 from appliance.live.onset import onset_before_end
-from appliance.live.windows import Window, WindowStream
+from appliance.live.windows import Place, Window, WindowStream
 from appliance.models.deploy import Deployment
 from appliance.models.engine import Engine
 
@@ -70,9 +70,18 @@ def listening_hop(engine: Engine) -> int:
 class Ear:
     """`hear` runs on the capture's thread, everything else on the detector's; `hearing` on any."""
 
-    def __init__(self, capture: Capture, keeper: Keeper, wake: Callable[[], None]) -> None:
-        """wake: called when a window is probably complete."""
+    def __init__(
+        self,
+        capture: Capture,
+        keeper: Keeper,
+        wake: Callable[[], None],
+        beside: Ear | None = None,
+    ) -> None:
+        """wake: called when a window is probably complete. beside: another ear on the same
+        microphone, whose windows this one's shall lie in step with."""
         self.capture = capture
+        self.place: Place | None = None  # where the newest window ended
+        self._beside = beside
         self.windows = 0
         self.missed = 0
         self.lag_ms = 0.0
@@ -144,6 +153,8 @@ class Ear:
         if earlier is not None:
             self._obey(self._decision.take_over(earlier), self._newest)
         resume = before.place if before is not None else None
+        if resume is None and self._beside is not None:
+            resume = self._beside.place
         self._stream = WindowStream(engine.sample_rate, engine.window_samples, model.hop, resume)
         with self._lock:
             self._awake = True
@@ -187,6 +198,7 @@ class Ear:
             self._known = (chunk.stream, chunk.end_frame)
             fresh.append(chunk)
         windows = stream.push(fresh)
+        self.place = stream.place
         if stream.skipped:
             self.missed += stream.skipped
             stream.skipped = 0

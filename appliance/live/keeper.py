@@ -115,14 +115,15 @@ class Keeper:
                 waiting.append(kept)
         self._pending = waiting
 
-    def _store_clip(self, kept: Kept) -> None:
+    def _sound(self, kept: Kept) -> Part | None:
+        """The clip's sound, or as much as there is."""
         sound = kept.capture.ring.from_frame(kept.first_frame)
         if sound.stream != kept.past.stream or sound.frame != kept.first_frame:
             sound = kept.past
         samples = sound.samples[: kept.end_frame - kept.first_frame]
-        if kept.row is None or len(samples) == 0:
-            return
-        part = Part(
+        if len(samples) == 0:
+            return None
+        return Part(
             microphone=kept.new.microphone,
             samples=samples,
             rate=sound.rate,
@@ -132,6 +133,11 @@ class Keeper:
             start_s=0.0,
             lost_frames=0,
         )
+
+    def _store_clip(self, kept: Kept) -> None:
+        part = self._sound(kept)
+        if kept.row is None or part is None:
+            return
         clip = store_part(
             self._detections.clips,
             part,

@@ -22,13 +22,24 @@ from appliance.live.keeper import Keeper
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.recording.microphones import Microphones
-from appliance.settings import Settings
+from appliance.settings import ListenSettings, Settings
 
 log = logging.getLogger(__name__)
 
 HEARING_EVERY_S = 0.25
 # Judged so long after its last sample, a window was late: what can wait should.
 LATE_MS = 400.0
+
+
+def rules_of(listen: ListenSettings) -> Rules:
+    """How live listening decides, and everything that must decide as it does."""
+    return Rules(
+        release=listen.release,
+        smoothing_s=listen.smoothing_s,
+        minimum_s=listen.minimum_s,
+        hold_s=listen.hold_s,
+        cooldown_s=listen.cooldown_s,
+    )
 
 
 class Listener:
@@ -54,14 +65,7 @@ class Listener:
             preroll_s=settings.audio.preroll_s,
             keep_clips=listen.keep_clips,
         )
-        rules = Rules(
-            release=listen.release,
-            smoothing_s=listen.smoothing_s,
-            minimum_s=listen.minimum_s,
-            hold_s=listen.hold_s,
-            cooldown_s=listen.cooldown_s,
-        )
-        self._detector = Detector(deployments, rules, thresholds.get, self._judged)
+        self._detector = Detector(deployments, rules_of(listen), thresholds.get, self._judged)
         self._syncing = threading.Lock()
         self._told_at = 0.0
         # Of microphones that are listened to no more; so that the sums only grow.
@@ -101,6 +105,10 @@ class Listener:
             ears = self._detector.ears().values()
             judged = self._earlier_windows + sum(ear.windows for ear in ears)
             return judged, self._earlier_missed + sum(ear.missed for ear in ears)
+
+    def ears(self) -> dict[str, Ear]:
+        """Of each microphone that is listened to, by id."""
+        return self._detector.ears()
 
     def lagging(self) -> bool:
         """Whether listening is late now, so that all other work should wait."""

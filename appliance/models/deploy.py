@@ -76,6 +76,13 @@ class Deployments:
         row = self._db.row("SELECT * FROM deployments WHERE state = ?", [LIVE])
         return replace(Deployment.from_row(row), problem=self._problem) if row else None
 
+    def get(self, identifier: int) -> Deployment:
+        """One of the history. NotFound."""
+        row = self._db.row("SELECT * FROM deployments WHERE id = ?", [identifier])
+        if row is None:
+            raise NotFound(f"there is no deployment {identifier}", "`earmark deploy` lists them")
+        return Deployment.from_row(row)
+
     def history(self) -> list[Deployment]:
         """Every deployment, refused ones too, the newest first."""
         rows = self._db.rows("SELECT * FROM deployments ORDER BY id DESC")

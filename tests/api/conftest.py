@@ -21,6 +21,10 @@ from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.client import Client
 from appliance.events import EventBus
+from appliance.gate.comparisons import Comparisons
+from appliance.gate.gate import Gate
+from appliance.gate.shadow import Shadow
+from appliance.gate.shadow_table import Shadows
 from appliance.hardware.hardware import Hardware
 from appliance.hardware.kit import Kit
 from appliance.hooks.hooks import Hooks
@@ -95,6 +99,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
             FakeSensors(watts={"VDD_IN": 4.8}), FakeLines(), FakePower(), FakeHotplug(), {}, root
         ),
     )
+    inbox = Inbox(db)
     return Services(
         settings=settings,
         folder=folder,
@@ -119,8 +124,32 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         listener=listener,
         hardware=hardware,
         hooks=Hooks(folder, settings.hooks, bus),
-        inbox=Inbox(db),
+        inbox=inbox,
         history=history,
+        gate=Gate(
+            Comparisons(db),
+            versions,
+            deployments,
+            datasets,
+            clips,
+            detections,
+            thresholds,
+            history,
+            folder,
+            settings,
+            bus,
+        ),
+        shadow=Shadow(
+            Shadows(db),
+            versions,
+            deployments,
+            listener,
+            detections,
+            inbox,
+            thresholds,
+            settings,
+            bus,
+        ),
         token=TOKEN,
     )
 
