@@ -35,6 +35,8 @@ from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.rates import Rates
+from appliance.live.tally import Tally
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -135,7 +137,9 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         schedules = Schedules(ScheduleRecords(db), recorder, bus)
         background = Background(microphones, clips, bus)
         detections = Detections(db, clips, bus)
-        listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+        tally = Tally(db)
+        listener = Listener(microphones, deployments, detections, thresholds, settings, bus, tally)
+        rates = Rates(db, tally, thresholds, deployments, versions, bus)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         for name, part in (
@@ -144,6 +148,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("triggers", triggers),
             ("background", background),
             ("schedules", schedules),
+            ("rates", rates),
             ("listener", listener),
             ("training", runner),
         ):
@@ -168,6 +173,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             versions=versions,
             deployments=deployments,
             thresholds=thresholds,
+            rates=rates,
             detections=detections,
             listener=listener,
             token=read_or_make_token(folder.token),

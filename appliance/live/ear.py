@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from appliance.live.decision import Began, Decision, Ended, Rejected, Rules
 from appliance.live.detection import NewDetection
 from appliance.live.keeper import Keeper, Kept
 from appliance.live.onset import onset_before_end
+from appliance.live.tally import Rises, Tally
 from appliance.live.windows import Window, WindowStream
 from appliance.models.deploy import Deployment
 from appliance.models.engine import Engine
@@ -28,7 +30,7 @@ WAITING_LIMIT_S = 20.0
 # A microphone that gave nothing for so long has gone: what sounded on it has ended.
 GONE_S = 3.0
 TOP = 5
-REJECTED_KEPT = 20
+REJECTED_SHOWN, REJECTED_KEPT = 20, 200
 # Windows follow one another no closer than this, whatever the version was judged with: listening
 # shall cost little; and no further apart, so that a sound is reported soon.
 CLOSEST_S, FURTHEST_S = 0.25, 0.5
@@ -70,8 +72,16 @@ def listening_hop(engine: Engine) -> int:
 class Ear:
     """`hear` runs on the capture's thread, everything else on the detector's; `hearing` on any."""
 
-    def __init__(self, capture: Capture, keeper: Keeper, wake: Callable[[], None]) -> None:
-        """wake: called when a window is probably complete."""
+    def __init__(
+        self,
+        capture: Capture,
+        keeper: Keeper,
+        wake: Callable[[], None],
+        tally: Tally | None = None,
+    ) -> None:
+        """wake: called when a window is probably complete. tally: where rises are counted."""
+        self._tally = tally
+        self._rises: Rises | None = None
         self.capture = capture
         self.windows = 0
         self.missed = 0
@@ -141,6 +151,7 @@ class Ear:
         self._decision = Decision(
             engine.classes, rules, threshold, window_s=model.window_s, hop_s=model.hop_s
         )
+        self._rises = Rises(engine.classes)
         if earlier is not None:
             self._obey(self._decision.take_over(earlier), self._newest)
         resume = before.place if before is not None else None
@@ -216,6 +227,11 @@ class Ear:
                 {"label": classes[index], "score": round(float(scores[index]), 4)} for index in best
             ]
         self._obey(decision.push(window.end_s, scores), window)
+        if self._tally is not None and self._rises is not None:
+            # A replay that runs faster is listened to for as long as its sound lasts.
+            risen = self._rises.push(decision.smoothed)
+            version = model.deployment.version
+            self._tally.add(version, self.capture.id, self._at, model.hop_s, risen)
 
     def check(self) -> None:
         """End what sounded on a microphone that gives nothing any more."""
@@ -298,5 +314,10 @@ class Ear:
                 "lost_frames": self._lost_frames + (stream.lost_frames if stream else 0),
                 "lag_ms": round(self.lag_ms, 1),
                 "level_dbfs": round(status.level_dbfs, 1),
-                "rejected": list(self._rejected),
+                "rejected": list(itertools.islice(reversed(self._rejected), REJECTED_SHOWN))[::-1],
             }
+
+    def rejected(self) -> list[dict[str, Any]]:
+        """The candidates that were refused last, oldest first: at, label, score, reason."""
+        with self._lock:
+            return list(self._rejected)

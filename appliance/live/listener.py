@@ -19,6 +19,7 @@ from appliance.live.detections import Detections
 from appliance.live.detector import Detector
 from appliance.live.ear import Ear
 from appliance.live.keeper import Keeper
+from appliance.live.tally import Tally
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.recording.microphones import Microphones
@@ -41,7 +42,10 @@ class Listener:
         thresholds: Thresholds,
         settings: Settings,
         bus: EventBus,
+        tally: Tally | None = None,
     ) -> None:
+        """tally: where it is counted how high scores rise."""
+        self._tally = tally
         listen = settings.listen
         self._microphones = microphones
         self._detections = detections
@@ -88,6 +92,22 @@ class Listener:
         window, what sounds now, what was refused and why, and how listening keeps up."""
         return {identifier: ear.hearing() for identifier, ear in self._detector.ears().items()}
 
+    def rejected(
+        self, microphone: str | None = None, label: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Candidates that were not reported, each with its reason, newest first: at (epoch
+        seconds), microphone, label, score, reason. The last of each microphone are kept, until
+        the daemon ends. microphone: id or name. Raises NotFound."""
+        only = None if microphone is None else self._microphones.get(microphone).id
+        found = [
+            {"microphone": identifier, **candidate}
+            for identifier, ear in self._detector.ears().items()
+            if only in (None, identifier)
+            for candidate in ear.rejected()
+            if label in (None, candidate["label"])
+        ]
+        return sorted(found, key=lambda candidate: -float(candidate["at"]))[:limit]
+
     def windows(self) -> tuple[int, int]:
         """How many windows were judged, and how many were missed, since the daemon started."""
         with self._syncing:
@@ -119,7 +139,7 @@ class Listener:
                 self._earlier_missed += before.missed
             ear = None
             if capture is not None:
-                ear = Ear(capture, self._keeper, self._detector.wake)
+                ear = Ear(capture, self._keeper, self._detector.wake, self._tally)
             self._detector.set(identifier, ear)
 
     def _judged(self) -> None:

@@ -11,6 +11,7 @@ from sqlite_utils import Database as SqliteUtils
 
 from appliance.errors import StoreError
 from appliance.store.schema import M001
+from appliance.store.schema_listening import M003
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,15 @@ def m001_the_first_schema(db: SqliteUtils) -> None:
         db.conn.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_the_first_schema,)
+def m003_thresholds_that_keep_a_rate(db: SqliteUtils) -> None:
+    for statement in M003:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    m001_the_first_schema,
+    m003_thresholds_that_keep_a_rate,
+)
 
 
 def migrate(db: SqliteUtils) -> list[str]:

@@ -189,7 +189,14 @@ def test_thresholds(server: Server) -> None:
         "value": 0.9,
         "default": server.services.settings.listen.threshold,
         "own": True,
+        "per_day": None,
+        "expected": None,
     }
+    for body in ({}, {"value": 0.9, "per_day": 1}, {"per_day": 1}, {"per_day": -1}):
+        with pytest.raises(ClientError) as caught:
+            client.put("/labels/dog/threshold", body)
+        assert caught.value.status in (409, 422)  # nothing is deployed that could keep a rate
+    assert client.get("/labels/dog/threshold")["value"] == 0.9
     assert client.put("/labels/dog/threshold", {"value": None})["own"] is False
     for bad in (-0.1, 0, 1.1, "high"):
         with pytest.raises(ClientError) as caught:
