@@ -33,6 +33,7 @@ from appliance.library.datasets import Datasets
 from appliance.library.labels import Labels
 from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
+from appliance.live.courtesy import Courtesy
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
 from appliance.live.rates import Rates
@@ -142,6 +143,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         rates = Rates(db, tally, thresholds, deployments, versions, bus)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
+        courtesy = Courtesy(bus, runner.pause, runner.resume)
         for name, part in (
             ("microphones", microphones),
             ("recorder", recorder),
@@ -151,6 +153,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("rates", rates),
             ("listener", listener),
             ("training", runner),
+            ("courtesy", courtesy),
         ):
             part.start()
             stops.append((name, part.stop))

@@ -154,6 +154,8 @@ def hearing_lines(
         old = f"  (heard nothing for {age:.0f} s)" if age is not None and age > STALE_S else ""
         missed = f"  {state_now['missed']} windows missed" if state_now.get("missed") else ""
         lines.append(f"{safe(names.get(identifier, identifier))}{old}{missed}")
+        if advice := (state_now.get("drift") or {}).get("advice"):
+            lines.append(f"  {safe(advice)}"[:width])
         label_width = max(6, min(LABEL_WIDTH, width - 22))
         bar_width = max(4, min(40, width - label_width - 13))
         for entry in state_now["top"][:top]:

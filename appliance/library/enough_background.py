@@ -28,7 +28,7 @@ def background_warnings(seconds: Sequence[float], sessions: int) -> list[str]:
             f"thin background: {len(seconds)} clips, {total:.0f} s; from {FEWEST_CLIPS} clips and"
             f" {FEWEST_SECONDS:.0f} s on, false alarms become rarer; {_ADVICE}"
         )
-    if sessions < FEWEST_SESSIONS:
+    if 1 < sessions < FEWEST_SESSIONS:  # of one, readiness says more
         warnings.append(
             f"background from {sessions} recordings only: gather it over a day and with each"
             " microphone, because nights and afternoons differ"

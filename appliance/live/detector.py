@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,10 @@ class Detector:
         rules: Rules,
         threshold: Callable[[str], float],
         judged: Callable[[], None],
+        card: Callable[[str], Mapping[str, Any]] = lambda _version: {},
     ) -> None:
-        """judged: called after each batch."""
+        """judged: called after each batch. card: what a version says about itself."""
+        self._card = card
         self._deployments = deployments
         self._rules = rules
         self._threshold = threshold
@@ -112,7 +115,7 @@ class Detector:
         live = self._deployments.live()
         if live is not self._live:
             self._live = live
-            self._model = Model.of(*live) if live is not None else None
+            self._model = Model.of(*live, self._card(live[0].version)) if live else None
             joining = ears
         for ear in joining:
             ear.listen_with(self._model, self._rules, self._threshold)

@@ -6,8 +6,8 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from appliance.audio.capture import Capture
 from appliance.audio.source import BLOCK_SECONDS, Chunk
 from appliance.live.decision import Began, Decision, Ended, Rejected, Rules
 from appliance.live.detection import NewDetection
+from appliance.live.drift import Drift, DriftState, Usual
 from appliance.live.keeper import Keeper, Kept
 from appliance.live.onset import onset_before_end
 from appliance.live.tally import Rises, Tally
@@ -43,6 +44,7 @@ class Model:
     deployment: Deployment
     engine: Engine
     hop: int
+    card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def window_s(self) -> float:
@@ -53,8 +55,10 @@ class Model:
         return self.hop / self.engine.sample_rate
 
     @classmethod
-    def of(cls, deployment: Deployment, engine: Engine) -> Model:
-        return cls(deployment, engine, listening_hop(engine))
+    def of(
+        cls, deployment: Deployment, engine: Engine, card: Mapping[str, Any] | None = None
+    ) -> Model:
+        return cls(deployment, engine, listening_hop(engine), card or {})
 
 
 def listening_hop(engine: Engine) -> int:
@@ -78,10 +82,14 @@ class Ear:
         keeper: Keeper,
         wake: Callable[[], None],
         tally: Tally | None = None,
+        moved: Callable[[str, DriftState], None] = lambda _identifier, _state: None,
     ) -> None:
-        """wake: called when a window is probably complete. tally: where rises are counted."""
+        """wake: called when a window is probably complete. tally: where rises are counted. moved:
+        told when the microphone begins, or ends, to sound otherwise than in its training data."""
         self._tally = tally
         self._rises: Rises | None = None
+        self._drift: Drift | None = None
+        self._moved = moved
         self.capture = capture
         self.windows = 0
         self.missed = 0
@@ -152,6 +160,7 @@ class Ear:
             engine.classes, rules, threshold, window_s=model.window_s, hop_s=model.hop_s
         )
         self._rises = Rises(engine.classes)
+        self._drift = Drift(Usual.of_card(model.card, self.capture.id), engine.sample_rate)
         if earlier is not None:
             self._obey(self._decision.take_over(earlier), self._newest)
         resume = before.place if before is not None else None
@@ -232,6 +241,9 @@ class Ear:
             risen = self._rises.push(decision.smoothed)
             version = model.deployment.version
             self._tally.add(version, self.capture.id, self._at, model.hop_s, risen)
+        drift = self._drift
+        if drift is not None and drift.push(window.samples[-model.hop :]):
+            self._moved(self.capture.id, drift.state)
 
     def check(self) -> None:
         """End what sounded on a microphone that gives nothing any more."""
@@ -314,6 +326,7 @@ class Ear:
                 "lost_frames": self._lost_frames + (stream.lost_frames if stream else 0),
                 "lag_ms": round(self.lag_ms, 1),
                 "level_dbfs": round(status.level_dbfs, 1),
+                "drift": asdict(self._drift.state) if self._drift is not None else None,
                 "rejected": list(itertools.islice(reversed(self._rejected), REJECTED_SHOWN))[::-1],
             }
 

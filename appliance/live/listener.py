@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from appliance import clock
@@ -17,6 +18,7 @@ from appliance.events import Event, EventBus
 from appliance.live.decision import Rules
 from appliance.live.detections import Detections
 from appliance.live.detector import Detector
+from appliance.live.drift import DriftState
 from appliance.live.ear import Ear
 from appliance.live.keeper import Keeper
 from appliance.live.tally import Tally
@@ -63,7 +65,9 @@ class Listener:
             hold_s=listen.hold_s,
             cooldown_s=listen.cooldown_s,
         )
-        self._detector = Detector(deployments, rules, thresholds.get, self._judged)
+        self._detector = Detector(
+            deployments, rules, thresholds.get, self._judged, deployments.card
+        )
         self._syncing = threading.Lock()
         self._told_at = 0.0
         # Of microphones that are listened to no more; so that the sums only grow.
@@ -139,8 +143,21 @@ class Listener:
                 self._earlier_missed += before.missed
             ear = None
             if capture is not None:
-                ear = Ear(capture, self._keeper, self._detector.wake, self._tally)
+                ear = Ear(capture, self._keeper, self._detector.wake, self._tally, self._moved)
             self._detector.set(identifier, ear)
+
+    def _moved(self, identifier: str, state: DriftState) -> None:
+        """A microphone sounds otherwise than in its training data, or as it did again."""
+        try:
+            view = self._microphones.get(identifier)
+        except EarmarkError:
+            return  # removed since
+        if state.advice:
+            log.warning("microphone %s has moved: %s", view.name, state.advice)
+        else:
+            log.info("microphone %s sounds as in its training data again", view.name)
+        told = {"what": "drift", "microphone": asdict(view), "drift": asdict(state)}
+        self._bus.publish("microphone", told)
 
     def _judged(self) -> None:
         now = clock.seconds()

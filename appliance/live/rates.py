@@ -155,7 +155,8 @@ class Rates:
     ) -> tuple[NDArray[np.int64], list[float], list[float]]:
         """Rises that nobody confirmed [BINS]; peaks of confirmed and of unreviewed detections."""
         rises = self._tally.rises(version, label)
-        confirmed, unreviewed = [], []
+        confirmed: list[float] = []
+        unreviewed: list[float] = []
         for row in self._db.rows(
             "SELECT peak, review FROM detections WHERE version = ? AND label = ?"
             " AND (review IS NULL OR review = 'confirmed')",
@@ -273,7 +274,10 @@ class Rates:
 
 def _share(right: int, total: int) -> Share | None:
     found = wilson(right, total)
-    return None if found is None else Share(*(round(part, 4) for part in found), right, total)
+    if found is None:
+        return None
+    value, low, high = (round(part, 4) for part in found)
+    return Share(value, low, high, right, total)
 
 
 def _sentence(

@@ -20,6 +20,7 @@ from appliance.training.judge import Judge, hop_samples, reference_windows
 from appliance.training.network import Backbone, DeployedNetwork, parameter_count
 from appliance.training.state import Reached
 from appliance.training.unknown import unknown_figures
+from appliance.training.usual import usual_microphones
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +132,7 @@ def _card(
         "parameters": parameter_count(network),
         "architecture": f"log-mel, residual CNN of widths {recipe.widths}, mean and max over time",
         "front_end": asdict(shape),
+        "microphones": usual_microphones(context),
         "train": {
             **asdict(recipe),
             **asdict(plan),
