@@ -43,6 +43,7 @@ from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.daily_background import DailyBackground
 from appliance.recording.microphones import Microphones
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
@@ -137,6 +138,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         triggers = Triggers(microphones, clips, bus, settings)
         schedules = Schedules(ScheduleRecords(db), recorder, bus)
         background = Background(microphones, clips, bus)
+        daily = DailyBackground(background, microphones, clips, settings.background.a_day)
         detections = Detections(db, clips, bus)
         tally = Tally(db)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus, tally)
@@ -149,6 +151,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("recorder", recorder),
             ("triggers", triggers),
             ("background", background),
+            ("daily background", daily),
             ("schedules", schedules),
             ("rates", rates),
             ("listener", listener),

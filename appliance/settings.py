@@ -78,6 +78,17 @@ class ListenSettings:
 
 
 @dataclass(frozen=True)
+class BackgroundSettings:
+    a_day: int = _help(
+        8,
+        "samples of the background that each listening microphone offers a day, for a person to"
+        " confirm; 0 for none",
+        0,
+        200,
+    )
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     threads: int = _help(0, "CPU threads of the training child; 0 uses every core", 0, 256)
     nice: int = _help(10, "priority of the training child, 19 is the humblest", 0, 19)
@@ -90,6 +101,7 @@ class Settings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
+    background: BackgroundSettings = field(default_factory=BackgroundSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
 
 
