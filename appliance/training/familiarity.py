@@ -28,6 +28,7 @@ EXAMPLES = 512
 # So many of a hundred windows of known sounds that were held out are less familiar than the middle.
 STRANGE_SHARE = 5.0
 WIDTH = 0.6  # of the slope, in standard deviations of what was held out
+OVER_NOISE = 1.0  # standard deviations that noise may cost
 NARROWEST = 0.02
 # Fewer held-out windows say nothing about the tail.
 FEWEST_WINDOWS = 20
@@ -94,6 +95,7 @@ def fit_scale(judged: Sequence[Judgement]) -> Scale | None:
     if len(found) < FEWEST_WINDOWS:
         return None
     spread = max(float(found.std()), NARROWEST)
-    # The fewer windows, the less is known about the tail: then less is called strange.
-    caution = 2 * spread / np.sqrt(len(found))
+    # Held-out clips were judged as they were recorded; over a noisy room the same sounds are less
+    # familiar. And the fewer windows, the less is known about the tail.
+    caution = spread * (OVER_NOISE + 2 / np.sqrt(len(found)))
     return Scale(float(np.percentile(found, STRANGE_SHARE)) - float(caution), WIDTH * spread)
