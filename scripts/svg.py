@@ -106,7 +106,7 @@ class Chart:
             f'<text x="{LEFT}" y="18" font-size="13" font-weight="bold">{escape(self.title)}</text>'
             f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{escape(self.x_label)}'
             f"</text>"
-            f'<text x="6" y="{TOP - 4}">{escape(self.y_label)}</text>\n'
+            f'<text x="{WIDTH - RIGHT}" y="18" text-anchor="end">{escape(self.y_label)}</text>\n'
             + "\n".join([*frame, *self.parts])
             + "\n</svg>\n",
             encoding="utf-8",
