@@ -41,15 +41,19 @@ from appliance.library.datasets import Datasets
 from appliance.library.labels import Labels
 from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
+from appliance.live.courtesy import Courtesy
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.rates import Rates
 from appliance.live.spectrum import Spectrum
+from appliance.live.tally import Tally
 from appliance.logtail import LogTail
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.daily_background import DailyBackground
 from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
@@ -152,8 +156,11 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         triggers = Triggers(microphones, clips, bus, settings)
         schedules = Schedules(ScheduleRecords(db), recorder, bus)
         background = Background(microphones, clips, bus)
+        daily = DailyBackground(background, microphones, clips, settings.background.a_day)
         detections = Detections(db, clips, bus)
-        listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+        tally = Tally(db)
+        listener = Listener(microphones, deployments, detections, thresholds, settings, bus, tally)
+        rates = Rates(db, tally, thresholds, deployments, versions, bus)
         history = History(microphones, clips, folder, settings, bus)
         detections.find_sound = lambda found: history.clip_at(
             found.microphone,
@@ -189,6 +196,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
+        courtesy = Courtesy(bus, runner.pause, runner.resume)
         hooks = Hooks(folder, settings.hooks, bus)
         hardware = Hardware(
             settings.board,
@@ -214,7 +222,9 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("recorder", recorder),
             ("triggers", triggers),
             ("background", background),
+            ("daily background", daily),
             ("schedules", schedules),
+            ("rates", rates),
             ("listener", listener),
             ("spectrum", Spectrum(microphones, bus)),
             ("training", runner),
@@ -222,6 +232,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("hardware", hardware),
             ("gate", gate),
             ("shadow", shadow),
+            ("courtesy", courtesy),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -245,6 +256,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             versions=versions,
             deployments=deployments,
             thresholds=thresholds,
+            rates=rates,
             detections=detections,
             listener=listener,
             hardware=hardware,

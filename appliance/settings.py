@@ -115,6 +115,17 @@ class InboxSettings:
 
 
 @dataclass(frozen=True)
+class BackgroundSettings:
+    a_day: int = _help(
+        8,
+        "samples of the background that each listening microphone offers a day, for a person to"
+        " confirm; 0 for none",
+        0,
+        200,
+    )
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     threads: int = _help(0, "CPU threads of the training child; 0 uses every core", 0, 256)
     nice: int = _help(10, "priority of the training child, 19 is the humblest", 0, 19)
@@ -165,6 +176,7 @@ class Settings:
     gate: GateSettings = field(default_factory=GateSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     inbox: InboxSettings = field(default_factory=InboxSettings)
+    background: BackgroundSettings = field(default_factory=BackgroundSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     board: BoardSettings = field(default_factory=BoardSettings)
     hooks: HooksSettings = field(default_factory=HooksSettings)

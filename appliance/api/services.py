@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from appliance.library.labels import Labels
     from appliance.live.detections import Detections
     from appliance.live.listener import Listener
+    from appliance.live.rates import Rates
     from appliance.models.deploy import Deployments
     from appliance.models.thresholds import Thresholds
     from appliance.models.versions import Versions
@@ -69,6 +70,7 @@ class Services:
     versions: Versions
     deployments: Deployments
     thresholds: Thresholds
+    rates: Rates
     detections: Detections
     listener: Listener
     hardware: Hardware

@@ -71,6 +71,14 @@ class Deployments:
         """The live deployment together with its engine, from one moment; None without either."""
         return self._live
 
+    def card(self, name: str) -> dict[str, Any]:
+        """What version `name` says about itself; empty when that cannot be read."""
+        try:
+            return self._versions.card(name)
+        except EarmarkError as error:
+            log.warning("the card of %s cannot be read: %s", name, error)
+            return {}
+
     def current(self) -> Deployment | None:
         """The live deployment; its `problem` is set when it could not be loaded."""
         row = self._db.row("SELECT * FROM deployments WHERE state = ?", [LIVE])

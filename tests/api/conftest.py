@@ -38,6 +38,8 @@ from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.rates import Rates
+from appliance.live.tally import Tally
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -120,6 +122,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         versions=versions,
         deployments=deployments,
         thresholds=thresholds,
+        rates=Rates(db, Tally(db), thresholds, deployments, versions, bus),
         detections=detections,
         listener=listener,
         hardware=hardware,
