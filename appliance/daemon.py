@@ -37,6 +37,7 @@ from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.models.compiler import Compiler
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -129,11 +130,13 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         versions.recover()
         thresholds = Thresholds(db, settings)
         bus.subscribe(thresholds.follow)
-        deployments = Deployments(db, folder, versions, bus)
+        records = MicrophoneRecords(db)
+        compiler = Compiler(folder.engines, microphones=lambda: len(records.all()))
+        deployments = Deployments(db, folder, versions, bus, compiler)
         deployments.restore()
         stops.append(("engine", deployments.close))
 
-        microphones = Microphones(MicrophoneRecords(db), bus, settings)
+        microphones = Microphones(records, bus, settings)
         privacy = Privacy(db, microphones, bus)
         recorder = Recorder(microphones, clips, bus)
         triggers = Triggers(microphones, clips, bus, settings)

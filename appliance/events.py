@@ -17,6 +17,7 @@ TOPICS = (
     "clip",
     "deployment",
     "detection",
+    "engine",
     "hearing",
     "job",
     "label",
