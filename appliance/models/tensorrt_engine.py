@@ -72,7 +72,11 @@ def parse(trt: Any, logger: Any, model: Path) -> tuple[Any, Any, Any]:
     network = builder.create_network(typed)
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(model)):
-        said = [parser.get_error(number).desc() for number in range(parser.num_errors)]
+        errors = [parser.get_error(number) for number in range(parser.num_errors)]
+        said = [
+            " ".join([getattr(error, "node_operator", str)(), error.desc()]).strip()
+            for error in errors
+        ]
         raise EngineError(
             f"{trt.__name__} {trt.__version__} cannot read the network: "
             f"{'; '.join(said) or logger.last}",
@@ -95,26 +99,11 @@ def build(
     compute_capability: of a GPU that is not in this box (`8.6`), where the library can; by
     default the box's own. Raises EngineError with what the library said.
     """
-    logger = make_logger(trt)
+    logger = logger_of(trt)
     builder, network, parser = parse(trt, logger, model)
-    config = builder.create_builder_config()
-    config.clear_flag(trt.BuilderFlag.TF32)
-    config.max_aux_streams = 0
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
-    profile = builder.create_optimization_profile()
-    shapes = [(batch, window_samples) for batch in (1, USUAL_BATCH, MOST_BATCH)]
-    profile.set_shape(INPUT, *shapes)
-    if config.add_optimization_profile(profile) < 0:
-        raise EngineError(f"{trt.__name__} refuses the shapes {shapes}: {logger.last}", _ADVICE)
-    if compute_capability is not None:
-        config.num_compute_capabilities = 1
-        named = getattr(trt.ComputeCapability, "SM" + compute_capability.replace(".", ""))
-        config.set_compute_capability(named, 0)
-    cache = config.create_timing_cache(timing_cache)
-    # One from another release or GPU is refused here, and a fresh one takes its place.
-    if cache is not None and not config.set_timing_cache(cache, ignore_mismatch=False):
-        cache = config.create_timing_cache(b"")
-        config.set_timing_cache(cache, ignore_mismatch=False)
+    config = configure(trt, builder, window_samples, compute_capability)
+    if trt.__name__ == "tensorrt":  # that for RTX has none
+        use_timing_cache(config, timing_cache)
     if progress is not None:
         config.progress_monitor = _monitor(trt, progress)
     plan = builder.build_serialized_network(network, config)
@@ -123,17 +112,62 @@ def build(
         raise EngineError(
             f"{trt.__name__} {trt.__version__} cannot compile the network: {logger.last}", _ADVICE
         )
-    kept = config.get_timing_cache()
+    kept = config.get_timing_cache() if trt.__name__ == "tensorrt" else None
     return Built(bytes(plan), b"" if kept is None else bytes(kept.serialize()))
 
 
-def make_logger(trt: Any) -> Any:
-    """A logger of the library that writes into ours; `last` is its newest error."""
+def use_timing_cache(config: Any, content: bytes) -> None:
+    """Build with what earlier builds measured. A cache of another release or GPU, or a damaged
+    one, is refused by the library, and an empty one takes its place."""
+    for attempt in (content, b""):
+        cache = config.create_timing_cache(attempt)
+        if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
+            return
+
+
+def configure(
+    trt: Any, builder: Any, window_samples: int, compute_capability: str | None = None
+) -> Any:
+    """How every engine is built: without TF32 and auxiliary streams, for 1 to `MOST_BATCH`
+    windows. Raises EngineError when the library refuses the shapes."""
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)
+    config.max_aux_streams = 0
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
+    profile = builder.create_optimization_profile()
+    shapes = [(batch, window_samples) for batch in (1, USUAL_BATCH, MOST_BATCH)]
+    profile.set_shape(INPUT, *shapes)
+    if config.add_optimization_profile(profile) < 0:
+        raise EngineError(f"{trt.__name__} refuses the shapes {shapes}", _ADVICE)
+    if compute_capability is not None:
+        config.num_compute_capabilities = 1
+        named = getattr(trt.ComputeCapability, "SM" + compute_capability.replace(".", ""))
+        config.set_compute_capability(named, 0)
+    return config
+
+
+_NO_REASON = "no reason was given"
+_loggers: dict[Any, Any] = {}
+
+
+def logger_of(trt: Any) -> Any:
+    """The library's logger, which writes into ours; `last` is its newest error from now on.
+
+    There is one for each library: the first that a process uses is the only one that is heard.
+    """
+    if trt not in _loggers:
+        _loggers[trt] = _make_logger(trt)
+    logger = _loggers[trt]
+    logger.last = _NO_REASON
+    return logger
+
+
+def _make_logger(trt: Any) -> Any:
 
     class Logger(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.last = "no reason was given"
+            self.last = _NO_REASON
 
         def log(self, severity: Any, message: str) -> None:
             if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
@@ -197,7 +231,7 @@ class TensorRTEngine:
         self._bytes = len(plan)
         with suppress(CudaError):  # somebody has set them already
             self._cuda.wait_without_spinning()
-        logger = make_logger(trt)
+        logger = logger_of(trt)
         self._runtime = trt.Runtime(logger)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
