@@ -125,11 +125,21 @@ def _listen(
             if len(pending) > _LONGEST_LINE:
                 raise EngineError("the builder says too much", _ADVICE)
             for line in lines:
-                said = json.loads(line)
+                said = _parsed(line)
                 if "stage" in said:
                     progress(str(said["stage"]), float(said["fraction"]))
                 else:
                     answer = said
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise EngineError(f"the builder says {line[:80]!r}, which is no report", _ADVICE)
+    return said
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

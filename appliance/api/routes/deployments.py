@@ -9,15 +9,16 @@ from starlette.responses import Response
 from appliance.api.answers import answer
 from appliance.api.schemas.models import NewDeployment
 from appliance.api.services import Author, ServicesDep
-from appliance.models.deploy import Deployment
+from appliance.models.deploy import Deployment, Work
 
 router = APIRouter(prefix="/deployments", tags=["listening"])
 
 
 class DeploymentList(BaseModel):
-    """The one that listens now, and all there were, newest first."""
+    """The one that listens now, all there were, newest first, and the engine being built now."""
 
     current: Deployment | None
+    work: Work | None
     items: list[Deployment]
 
 
@@ -25,7 +26,11 @@ class DeploymentList(BaseModel):
 def list_deployments(services: ServicesDep) -> Response:
     """The deployment that listens now, and the history, newest first, refused ones too."""
     return answer(
-        {"current": services.deployments.current(), "items": services.deployments.history()}
+        {
+            "current": services.deployments.current(),
+            "work": services.deployments.work(),
+            "items": services.deployments.history(),
+        }
     )
 
 
@@ -33,7 +38,9 @@ def list_deployments(services: ServicesDep) -> Response:
 def deploy(body: NewDeployment, services: ServicesDep, author: Author) -> Response:
     """Compile a version for this device, compare it with its training, and let it listen.
 
-    An engine that does not agree is refused with its figures; what listened before goes on.
+    It is built and certified in a child, which takes seconds, on small boards minutes; the topic
+    `engine` of the events tells how far it is. An engine that does not agree is refused with its
+    figures; what listened before goes on.
     """
     return answer(services.deployments.deploy(body.version, body.precision, author), 201)
 
