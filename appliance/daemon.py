@@ -48,6 +48,7 @@ from appliance.live.rates import Rates
 from appliance.live.spectrum import Spectrum
 from appliance.live.tally import Tally
 from appliance.logtail import LogTail
+from appliance.models.compiler import Compiler
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -146,11 +147,13 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         versions.recover()
         thresholds = Thresholds(db, settings)
         bus.subscribe(thresholds.follow)
-        deployments = Deployments(db, folder, versions, bus)
+        records = MicrophoneRecords(db)
+        compiler = Compiler(folder.engines, microphones=lambda: len(records.all()))
+        deployments = Deployments(db, folder, versions, bus, compiler)
         deployments.restore()
         stops.append(("engine", deployments.close))
 
-        microphones = Microphones(MicrophoneRecords(db), bus, settings)
+        microphones = Microphones(records, bus, settings)
         privacy = Privacy(db, microphones, bus)
         recorder = Recorder(microphones, clips, bus)
         triggers = Triggers(microphones, clips, bus, settings)

@@ -18,6 +18,7 @@ TOPICS = (
     "comparison",
     "deployment",
     "detection",
+    "engine",
     "hearing",
     "job",
     "label",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli.common import State, command, emit, group, pass_state
+from appliance.cli.engines import post_and_show, show_certificate
 from appliance.cli.output import bar, fold, moment, note, percent, right, safe, say, table
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def deploy(state: State, version: str | None, precision: str, force: bool, shado
 
     It is heard against the labelled clips and the last hours of each microphone. A version that is
     worse, or whose engine does not agree with its training, is refused, and what listened before
-    goes on. Without VERSION: what listens now, and what did before.
+    goes on. fp16 and int8 are faster on a GPU and smaller everywhere; only the front end stays in
+    fp32. Without VERSION: what listens now, and what did before.
     """
     with state.client() as client:
         if version is None:
@@ -95,20 +97,18 @@ def _history(state: State, client: Client) -> None:
     current = known["current"]
     if current and current.get("problem"):
         note(f"{current['version']} does not run: {safe(current['problem'])}", "red")
+    elif current:
+        if current.get("notice"):
+            note(safe(current["notice"]), "yellow")
+        show_certificate(current["certificate"])
 
 
 def _live(state: State, made: dict[str, Any]) -> None:
     if state.json:
         emit(made)
         return
-    figures = made["certificate"]
     say(f"{made['version']} listens now ({made['precision']}, {safe(made['engine'])}).", "green")
-    say(
-        f"  compared on {figures['windows']} windows: same label on "
-        f"{percent(figures['agreement'])}, largest difference {figures['largest_difference']:.1e}; "
-        f"{figures['latency_median_ms']:.1f} ms a window, "
-        f"at worst {figures['latency_p99_ms']:.1f} ms"
-    )
+    show_certificate(made["certificate"])
 
 
 @command("rollback", short_help="Go back to the deployment before.")
@@ -116,7 +116,7 @@ def _live(state: State, made: dict[str, Any]) -> None:
 def rollback(state: State) -> None:
     """Deploy again what listened before; twice in a row comes back to where it began."""
     with state.client() as client:
-        _live(state, client.post("/deployments/rollback"))
+        _live(state, post_and_show(state, client, "/deployments/rollback", None))
 
 
 @command("predict", short_help="Ask the deployed version about files.")
