@@ -24,7 +24,7 @@ from appliance.live.detector import Detector
 from appliance.live.ear import Ear, listening_hop
 from appliance.live.listener import Listener, rules_of
 from appliance.models.deploy import Deployment, Deployments
-from appliance.models.engine import Engine, open_engine
+from appliance.models.engine import Engine
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.settings import Settings
@@ -313,8 +313,7 @@ class Shadow:
         return self._view(self.table.get(row.id))
 
     def _engine(self, version: str, precision: str) -> Engine:
-        path = self._versions.path(version)
-        return open_engine(path, precision, self._versions.onnx_sha256(version))
+        return self._deployments.prepare(version, precision)
 
     def _run(self, row: ShadowRow, engine: Engine | None = None) -> None:
         self._problem = ""

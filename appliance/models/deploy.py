@@ -157,6 +157,20 @@ class Deployments:
         self._bus.publish("deployment", asdict(deployment))
         return deployment
 
+    def prepare(self, name: str, precision: str) -> Engine:
+        """A certified engine of version `name` that does not go live. The caller closes it.
+
+        Raises NotFound, InvalidInput, and EngineError when it does not agree with the training.
+        """
+        check_precision(precision)
+        with self._changing:
+            self._versions.get(name)
+            prepared = self._prepare(name, precision)
+        if not prepared.certificate.passed:
+            prepared.engine.close()
+            raise EngineError(f"{name} does not agree: {prepared.certificate.sentence()}")
+        return prepared.engine
+
     def rollback(self, author: str = "") -> Deployment:
         """Deploy again what was live before; twice in a row comes back to where it began.
 
