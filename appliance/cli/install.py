@@ -17,6 +17,11 @@ from appliance.cli.common import State, command, emit, pass_state
     help="A wheel, a checkout, or a version as pip names it; what runs now if not given.",
 )
 @click.option("--python", default="", metavar="PATH", help="The Python of the service.")
+@click.option(
+    "--system-packages",
+    is_flag=True,
+    help="Let the service see the packages of that Python, too; a Jetson's always does.",
+)
 @click.option("--no-start", is_flag=True, help="Put everything in place, but start nothing.")
 @click.option(
     "--wait",
@@ -28,7 +33,13 @@ from appliance.cli.common import State, command, emit, pass_state
 )
 @pass_state
 def install(
-    state: State, dry_run: bool, source: str, python: str, no_start: bool, patience_s: float
+    state: State,
+    dry_run: bool,
+    source: str,
+    python: str,
+    system_packages: bool,
+    no_start: bool,
+    patience_s: float,
 ) -> None:
     """Install Earmark as the service `earmark`, or upgrade it. Run it as root.
 
@@ -42,7 +53,7 @@ def install(
     from appliance.install.system import RealSystem
 
     lines: list[str] = []
-    wishes = Wishes(source, python, not no_start, dry_run, patience_s)
+    wishes = Wishes(source, python, system_packages, not no_start, dry_run, patience_s)
     run(Places(), RealSystem(), wishes, lines.append if state.json else click.echo)
     if state.json:
         emit({"installed": not dry_run, "steps": lines})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from appliance.install import checks, database, health, release
 from appliance.install.places import SERVICE, UNITS, Places, shipped
-from appliance.install.release import Release
+from appliance.install.release import SEE_SYSTEM, Release
 from appliance.install.steps import (
     Step,
     Tell,
@@ -34,10 +34,12 @@ SYSTEM_FILES = ("earmark.sysusers", "earmark.tmpfiles", "earmark.udev", "earmark
 @dataclass(frozen=True)
 class Wishes:
     """What the person asked for. `source`: a wheel, a checkout or a requirement for pip; empty for
-    what runs now. `python`: empty for the one that suits this board."""
+    what runs now. `python`: empty for the one that suits this board. `system_packages`: the
+    service sees the packages of that Python, too, as it always does on a Jetson."""
 
     source: str = ""
     python: str = ""
+    system_packages: bool = False
     start: bool = True
     dry_run: bool = False
     patience_s: float = health.PATIENCE_S
@@ -49,6 +51,8 @@ def install(places: Places, system: System, wishes: Wishes, tell: Tell) -> None:
     runs then, too."""
     python, options = release.base_python()
     python = wishes.python or python
+    if wishes.system_packages and SEE_SYSTEM not in options:
+        options = [*options, SEE_SYSTEM]
     source = wishes.source or release.own_source()
     findings = checks.look(places, system, python, builds=release.current(places) is None)
     for finding in findings:

@@ -23,6 +23,7 @@ KEPT = 2
 
 JETSON = Path("/etc/nv_tegra_release")
 SYSTEM_PYTHON = "/usr/bin/python3"
+SEE_SYSTEM = "--system-site-packages"
 _NOTE = "earmark-release.json"
 _HOUR = 3600.0
 
@@ -90,7 +91,7 @@ def base_python() -> tuple[str, list[str]]:
     service cannot see a Python in somebody's home.
     """
     if JETSON.exists():
-        return SYSTEM_PYTHON, ["--system-site-packages"]
+        return SYSTEM_PYTHON, [SEE_SYSTEM]
     own = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     at_home = any(own.is_relative_to(home) for home in ("/home", "/root", "/run/user"))
     return SYSTEM_PYTHON if at_home else str(own), []

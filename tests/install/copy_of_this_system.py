@@ -26,7 +26,8 @@ mount -t tmpfs tmpfs "$1/root/run"
 mount -t tmpfs tmpfs "$1/root/tmp"
 mkdir -p "$1/root/run/systemd/system"
 echo ready
-exec sleep 100000
+# A shell, since the first process of a namespace has to bury the others' orphans.
+while :; do sleep 1; done
 """
 
 

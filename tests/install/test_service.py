@@ -84,7 +84,8 @@ def test_the_life_of_a_service(system: Copy, wheels: dict[str, Path]) -> None:
     system.run("/opt/first/bin/python", "-m", "pip", "install", "-q", "--no-deps", first)
 
     def install(version: str, *more: str) -> subprocess.CompletedProcess[str]:
-        given = ["--python", PYTHON, "--from", f"/srv/{version}/{wheels[version].name}", *more]
+        wheel = f"/srv/{version}/{wheels[version].name}"
+        given = ["--python", PYTHON, "--system-packages", "--from", wheel, *more]
         return system.run("/opt/first/bin/earmark", "install", *given, check=False)
 
     # Shown first: nothing changes, and each step is there.
