@@ -89,12 +89,39 @@ class HistorySettings:
 
 
 @dataclass(frozen=True)
+class GateSettings:
+    limit_s: int = _help(
+        300, "a version is heard against clips and history for so long at most; 0: never", 0, 36_000
+    )
+    recall_loss: float = _help(
+        0.05, "share of labelled clips that a version may lose before it is refused", 0, 1
+    )
+    label_recall_loss: float = _help(
+        0.2, "the same for each label, and for sounds that a person confirmed", 0, 1
+    )
+    more_false_alarms: float = _help(
+        1.0, "so many more false alarms an hour of history are no reason to refuse", 0, 10_000
+    )
+
+
+@dataclass(frozen=True)
 class InboxSettings:
     judged_clips: int = _help(
         5000,
         "so many of the newest clips without a label are judged and put in order; 0 judges none",
         0,
         100_000,
+    )
+
+
+@dataclass(frozen=True)
+class BackgroundSettings:
+    a_day: int = _help(
+        8,
+        "samples of the background that each listening microphone offers a day, for a person to"
+        " confirm; 0 for none",
+        0,
+        200,
     )
 
 
@@ -148,8 +175,10 @@ class Settings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     inbox: InboxSettings = field(default_factory=InboxSettings)
+    background: BackgroundSettings = field(default_factory=BackgroundSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     board: BoardSettings = field(default_factory=BoardSettings)
     hooks: HooksSettings = field(default_factory=HooksSettings)

@@ -93,9 +93,12 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         "Listening",
         {
             "deploy": ("deploy:deploy", "Let a version listen."),
+            "compare": ("compare:compare", "Hear two versions against each other."),
+            "shadow": ("shadow:shadow", "A version that listens silently beside the live one."),
             "rollback": ("deploy:rollback", "Go back to the deployment before."),
             "predict": ("deploy:predict", "Ask the deployed version about files."),
             "listen": ("listen:listen", "Watch live what the box hears."),
+            "rejected": ("listen:rejected", "What was nearly reported, and why it was not."),
             "detections": ("detections:detections", "List detections; confirm or refute them."),
             "thresholds": ("deploy:thresholds", "Show or set the score that a label must reach."),
         },

@@ -137,6 +137,33 @@ def audio(state: State, clip: int, file: Path | None) -> None:
         say(f"{safe(target)}")
 
 
+@clips.command("play", short_help="Play a clip on the box's own speaker.")
+@click.argument("clip", type=int)
+@pass_state
+def play(state: State, clip: int) -> None:
+    """Play a clip on the speaker of the box, not of the machine that you sit at: see `link`."""
+    with state.client() as client:
+        client.post(f"/clips/{clip}/play")
+    if state.json:
+        emit({"clip": clip, "playing": True})
+    else:
+        say(f"Clip {clip} plays on the box's speaker.")
+
+
+@clips.command("link", short_help="A link to hear one clip in a browser, good for 5 minutes.")
+@click.argument("clip", type=int)
+@pass_state
+def link(state: State, clip: int) -> None:
+    """Print a link to the sound of this clip alone, and the ssh line that makes it reachable."""
+    with state.client() as client:
+        made = client.post(f"/clips/{clip}/link")
+    if state.json:
+        emit(made)
+    else:
+        say(made["url"])
+        note(f"From your own machine, first: {made['tunnel']}")
+
+
 @clips.command("cut", short_help="Cut a stretch of a clip into a clip of its own.")
 @click.argument("clip", type=int)
 @click.argument("start", type=DURATION_OR_ZERO)

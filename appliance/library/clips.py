@@ -233,13 +233,20 @@ class Clips:
     # --- labelling and deleting ----------------------------------------------------------------
 
     def set_label(
-        self, ids: Sequence[int], label: str | None, author: str, *, create: bool = False
+        self,
+        ids: Sequence[int],
+        label: str | None,
+        author: str,
+        *,
+        create: bool = False,
+        why: str = "label",
     ) -> int:
-        """Label, relabel or (None) unlabel; returns how many clips changed. All or nothing.
+        """Label, relabel or (None) unlabel; returns how many clips changed. All or nothing. `why`
+        stands in the history.
 
         NotFound for an unknown clip, and for a label that nobody has created, unless `create`.
         """
-        return self._labelling.set(ids, label, author, create=create)
+        return self._labelling.set(ids, label, author, create=create, why=why)
 
     def history(self, identifier: int) -> list[LabelChange]:
         """Every label that the clip had, oldest first; also of a clip that was deleted."""

@@ -21,6 +21,10 @@ from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.client import Client
 from appliance.events import EventBus
+from appliance.gate.comparisons import Comparisons
+from appliance.gate.gate import Gate
+from appliance.gate.shadow import Shadow
+from appliance.gate.shadow_table import Shadows
 from appliance.hardware.hardware import Hardware
 from appliance.hardware.kit import Kit
 from appliance.hooks.hooks import Hooks
@@ -34,6 +38,8 @@ from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.rates import Rates
+from appliance.live.tally import Tally
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -95,6 +101,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
             FakeSensors(watts={"VDD_IN": 4.8}), FakeLines(), FakePower(), FakeHotplug(), {}, root
         ),
     )
+    inbox = Inbox(db)
     return Services(
         settings=settings,
         folder=folder,
@@ -115,12 +122,37 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         versions=versions,
         deployments=deployments,
         thresholds=thresholds,
+        rates=Rates(db, Tally(db), thresholds, deployments, versions, bus),
         detections=detections,
         listener=listener,
         hardware=hardware,
         hooks=Hooks(folder, settings.hooks, bus),
-        inbox=Inbox(db),
+        inbox=inbox,
         history=history,
+        gate=Gate(
+            Comparisons(db),
+            versions,
+            deployments,
+            datasets,
+            clips,
+            detections,
+            thresholds,
+            history,
+            folder,
+            settings,
+            bus,
+        ),
+        shadow=Shadow(
+            Shadows(db),
+            versions,
+            deployments,
+            listener,
+            detections,
+            inbox,
+            thresholds,
+            settings,
+            bus,
+        ),
         token=TOKEN,
     )
 
@@ -198,6 +230,7 @@ def serve(services: Services, root: Path) -> Iterator[Server]:
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
+    services.port = tcp.getsockname()[1]
     server = Server(services, tcp.getsockname()[1], path, servers, thread)
     try:
         yield server

@@ -166,11 +166,15 @@ class MergeInto(Body):
 
 
 class ThresholdValue(Body):
-    """The score that a sound must reach to be reported; null goes back to the default."""
+    """The score that a sound must reach to be reported; null goes back to the default. Or the
+    false alarms a day that are acceptable, from which the score is solved."""
 
-    model_config = example({"value": 0.8})
+    model_config = example({"per_day": 1})
 
-    value: float | None = Field(ge=0, le=1, allow_inf_nan=False)
+    value: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    per_day: float | None = Field(
+        None, description="at most so many false alarms a day", allow_inf_nan=False
+    )
 
 
 class Threshold(BaseModel):
@@ -178,3 +182,5 @@ class Threshold(BaseModel):
     value: float
     default: float
     own: bool
+    per_day: float | None = None
+    expected: dict[str, Any] | None = None
