@@ -141,6 +141,8 @@ class BoardSettings:
     button_press: str = _help("record", "what a press does: record, keep, pause or none")
     button_double: str = _help("keep", "what two presses do: record, keep, pause or none")
     button_long: str = _help("pause", "what a long press does: record, keep, pause or none")
+    button_double_s: float = _help(0.4, "two presses within this are one gesture", 0.1, 2)
+    button_long_s: float = _help(1.0, "a button held for so long is a long press", 0.3, 10)
     button_record_s: float = _help(60.0, "longest recording that the button begins", 1, 3600)
     light: str = _help("", "GPIO line of a light, or led:NAME for one of the board; empty for none")
     light_active_low: bool = _help(False, "the light is on while its line is low")

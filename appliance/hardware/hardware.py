@@ -27,7 +27,7 @@ from appliance.recording.recorder import Recorder
 from appliance.settings import BoardSettings
 from appliance.store.database import Database
 from firmware_hooks.board import Board, Memory
-from firmware_hooks.button import Button
+from firmware_hooks.button import Button, Timing
 from firmware_hooks.hotplug import Plug
 from firmware_hooks.led import Blinker, open_light
 from firmware_hooks.power_mode import PowerMode
@@ -105,7 +105,11 @@ class Hardware:
         self._button: Button | None = None
         if settings.button:
             self._button = Button(
-                self._kit.lines, settings.button, bound, active_low=settings.button_active_low
+                self._kit.lines,
+                settings.button,
+                bound,
+                timing=Timing(settings.button_double_s, settings.button_long_s),
+                active_low=settings.button_active_low,
             )
         self._light: LightKeeper | None = None
         if settings.light:
