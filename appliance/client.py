@@ -200,16 +200,20 @@ class Client:
         until nobody has answered for `give_up_after_s`. The first connection must succeed:
         otherwise DaemonUnreachable or ClientError.
         """
-        return follow(self._open_events, ",".join(topics), give_up_after_s)
+        return follow(self.open_events, topics, give_up_after_s)
 
     @contextmanager
-    def _open_events(self, topics: str, last_id: str | None) -> Iterator[Iterator[str]]:
+    def open_events(
+        self, topics: Sequence[str] = (), last_id: str | None = None
+    ) -> Iterator[Iterator[str]]:
+        """The lines of one connection to the event stream, for whoever wants to know when it
+        breaks; `client_events.parse` reads them."""
         with (
             self._errors(),
             self._http.stream(
                 "GET",
                 PREFIX + "/events",
-                params={"topics": topics} if topics else {},
+                params={"topics": ",".join(topics)} if topics else {},
                 headers={"Last-Event-ID": last_id} if last_id else {},
                 # The daemon sends a heartbeat every 15 s: three missing ones are a dead line.
                 timeout=httpx.Timeout(45.0, connect=5.0),

@@ -26,6 +26,8 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.errors import Conflict
 from appliance.events import EventBus
+from appliance.inbox.scorer import Scorer
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -44,7 +46,9 @@ from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
 from appliance.recording.daily_background import DailyBackground
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
@@ -134,6 +138,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         stops.append(("engine", deployments.close))
 
         microphones = Microphones(MicrophoneRecords(db), bus, settings)
+        privacy = Privacy(db, microphones, bus)
         recorder = Recorder(microphones, clips, bus)
         triggers = Triggers(microphones, clips, bus, settings)
         schedules = Schedules(ScheduleRecords(db), recorder, bus)
@@ -143,11 +148,16 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         tally = Tally(db)
         listener = Listener(microphones, deployments, detections, thresholds, settings, bus, tally)
         rates = Rates(db, tally, thresholds, deployments, versions, bus)
+        history = History(microphones, clips, folder, settings, bus)
+        inbox = Inbox(db)
+        scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
         courtesy = Courtesy(bus, runner.pause, runner.resume)
         for name, part in (
+            ("privacy", privacy),
             ("microphones", microphones),
+            ("history", history),
             ("recorder", recorder),
             ("triggers", triggers),
             ("background", background),
@@ -157,6 +167,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             ("listener", listener),
             ("training", runner),
             ("courtesy", courtesy),
+            ("inbox", scorer),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -170,6 +181,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             labels=labels,
             datasets=datasets,
             microphones=microphones,
+            privacy=privacy,
             recorder=recorder,
             triggers=triggers,
             schedules=schedules,
@@ -182,6 +194,8 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             rates=rates,
             detections=detections,
             listener=listener,
+            inbox=inbox,
+            history=history,
             token=read_or_make_token(folder.token),
         )
     finally:

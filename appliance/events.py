@@ -21,6 +21,7 @@ TOPICS = (
     "job",
     "label",
     "microphone",
+    "privacy",
     "recording",
     "version",
 )

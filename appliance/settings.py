@@ -89,6 +89,27 @@ class BackgroundSettings:
 
 
 @dataclass(frozen=True)
+class HistorySettings:
+    hours: float = _help(
+        6.0, "sound kept of each microphone, to hear new versions against it; 0 keeps none", 0, 168
+    )
+    max_mb: int = _help(3000, "the whole history is no larger; the oldest goes", 1, 10_000_000)
+    min_free_mb: int = _help(
+        1000, "when less is free on the disk the history goes, before anything else", 0, 10_000_000
+    )
+
+
+@dataclass(frozen=True)
+class InboxSettings:
+    judged_clips: int = _help(
+        5000,
+        "so many of the newest clips without a label are judged and put in order; 0 judges none",
+        0,
+        100_000,
+    )
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     threads: int = _help(0, "CPU threads of the training child; 0 uses every core", 0, 256)
     nice: int = _help(10, "priority of the training child, 19 is the humblest", 0, 19)
@@ -102,6 +123,8 @@ class Settings:
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
     background: BackgroundSettings = field(default_factory=BackgroundSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
+    inbox: InboxSettings = field(default_factory=InboxSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
 
 

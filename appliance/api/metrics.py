@@ -36,6 +36,12 @@ def metrics(services: Services) -> str:
             [(_named(m), float(m.status.state == "running")) for m in microphones if m.status],
         ),
         (
+            "paused",
+            "gauge",
+            "1 while every microphone is closed because a person said so",
+            [({}, float(now["privacy"].paused))],
+        ),
+        (
             "microphone_frames_total",
             "counter",
             "frames captured",

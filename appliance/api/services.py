@@ -15,6 +15,7 @@ from appliance.api.streams import Streams
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
     from appliance.library.clips import Clips
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from appliance.models.versions import Versions
     from appliance.paths import DataFolder
     from appliance.recording.background import Background
+    from appliance.recording.history import History
     from appliance.recording.microphones import Microphones
+    from appliance.recording.privacy import Privacy
     from appliance.recording.recorder import Recorder
     from appliance.recording.schedule import Schedules
     from appliance.recording.triggered import Triggers
@@ -50,6 +53,7 @@ class Services:
     labels: Labels
     datasets: Datasets
     microphones: Microphones
+    privacy: Privacy
     recorder: Recorder
     triggers: Triggers
     schedules: Schedules
@@ -62,6 +66,8 @@ class Services:
     rates: Rates
     detections: Detections
     listener: Listener
+    inbox: Inbox
+    history: History
     token: str
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)

@@ -25,8 +25,19 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         {
             "serve": ("serve:serve", "Run the daemon on a data folder."),
             "demo": ("serve:demo", "Watch a box learn sounds and hear them; no microphone needed."),
+            "tui": ("tui:tui", "Everything on one screen, by keyboard."),
             "status": ("status:status", "What the box is doing now."),
+            "pause": ("privacy:pause", "Close every microphone, for privacy."),
+            "resume": ("privacy:resume", "Listen again after a pause."),
             "events": ("status:events", "Follow what happens in the box."),
+            "install": (
+                "install:install",
+                "Install as a service that starts at boot; again to upgrade.",
+            ),
+            "uninstall": (
+                "install:uninstall",
+                "Remove the service; the sounds stay unless told otherwise.",
+            ),
         },
     ),
     (
@@ -40,6 +51,10 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             ),
             "schedule": ("gather:schedule", "Record every day at a time."),
             "background": ("gather:background", "Gather background samples over time."),
+            "history": (
+                "history:history",
+                "The last hours of each microphone: pause, cut, forget.",
+            ),
             "import": (
                 "import_sounds:import_sounds",
                 "Import a folder a class, or a labels.csv.",

@@ -21,6 +21,7 @@ from appliance.units import human_duration
 )
 @filter_options
 @page_options
+@click.option("--inbox", is_flag=True, help="Those without a label, what teaches most first.")
 @click.pass_context
 @pass_state
 def clips(
@@ -30,11 +31,17 @@ def clips(
     limit: int,
     cursor: str | None,
     everything: bool,
+    inbox: bool,
 ) -> None:
     """List clips, the newest first."""
     if context.invoked_subcommand is not None:
         if filters:
             raise click.UsageError("put the conditions behind the subcommand's name")
+        return
+    if inbox:
+        from appliance.cli.inbox import show_inbox
+
+        show_inbox(state, filters, limit, cursor, everything)
         return
     page = fetch(state, "/clips", filters, limit, cursor, everything)
     if state.json:

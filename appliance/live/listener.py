@@ -30,6 +30,8 @@ from appliance.settings import Settings
 log = logging.getLogger(__name__)
 
 HEARING_EVERY_S = 0.25
+# Judged so long after its last sample, a window was late: what can wait should.
+LATE_MS = 400.0
 
 
 class Listener:
@@ -118,6 +120,10 @@ class Listener:
             ears = self._detector.ears().values()
             judged = self._earlier_windows + sum(ear.windows for ear in ears)
             return judged, self._earlier_missed + sum(ear.missed for ear in ears)
+
+    def lagging(self) -> bool:
+        """Whether listening is late now, so that all other work should wait."""
+        return any(ear.lag_ms > LATE_MS for ear in self._detector.ears().values())
 
     def _told(self, event: Event) -> None:
         if event.topic == "deployment":

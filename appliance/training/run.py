@@ -87,7 +87,7 @@ class Run:
     def _train(self, plan: Plan | None, saved: Checkpoint | None) -> Plan:
         """Features, the plan unless there is one, and the phases that are left."""
         context = self._context
-        store = self._features()
+        store = self._features(plan)
         if context.budget.cancelled:
             return plan or guessed_plan(context)
         if plan is None:
@@ -115,17 +115,20 @@ class Run:
         stopped = "time limit" if used_up else "cancelled"
         finish(context, plan, self._reached, self._judge, stopped, SALVAGE_S, None)
 
-    def _features(self) -> FeatureStore:
+    def _features(self, plan: Plan | None) -> FeatureStore:
+        """The clips as log-mels. `plan`: of an earlier attempt, None while there is none."""
         context = self._context
         clips = context.manifest.clips
         begun = context.budget.elapsed_s
-        guess = guessed_plan(context).seconds
+        expected = (plan or guessed_plan(context)).seconds
 
         def on_clip(done: int) -> bool:
             context.budget.tick()
             if context.progress.due():
-                left = guess - context.budget.elapsed_s
-                context.progress.write("features", left, step=done, steps=len(clips))
+                left = expected - context.budget.elapsed_s
+                context.progress.write(
+                    "features", left, step=done, steps=len(clips), planned=plan is not None
+                )
             return not context.budget.cancelled
 
         store = compute_store(

@@ -21,6 +21,7 @@ from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.client import Client
 from appliance.events import EventBus
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -37,7 +38,9 @@ from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
@@ -75,6 +78,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         labels=Labels(db, bus),
         datasets=datasets,
         microphones=microphones,
+        privacy=Privacy(db, microphones, bus),
         recorder=recorder,
         triggers=Triggers(microphones, clips, bus, settings),
         schedules=Schedules(ScheduleRecords(db), recorder, bus),
@@ -87,6 +91,8 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         rates=Rates(db, Tally(db), thresholds, deployments, versions, bus),
         detections=detections,
         listener=Listener(microphones, deployments, detections, thresholds, settings, bus),
+        inbox=Inbox(db),
+        history=History(microphones, clips, folder, settings, bus),
         token=TOKEN,
     )
 

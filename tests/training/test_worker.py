@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from appliance.audio.windows import clip_probabilities, cut_windows, window_weights
+from appliance.training.progress import BEFORE_THE_PLAN
 from appliance.training.sounds import read_sound
 from tests.training.job_folder import (
     RESULT_FILES,
@@ -22,6 +23,8 @@ from tests.training.job_folder import (
     worker_log,
     write_job,
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +113,8 @@ def test_progress_is_honest(sounds_job: Path) -> None:
     assert elapsed == sorted(elapsed)
     phases = list(dict.fromkeys(line["phase"] for line in lines))
     assert phases[0] == "features"
+    # Before the plan is made nobody knows how long it will be: no leap, then.
+    assert all(line["progress"] <= BEFORE_THE_PLAN for line in lines if line["phase"] == "features")
     assert phases[-1] == "exporting"
     assert "training" in phases
     assert any(line["loss"] for line in lines if line["phase"] == "training")

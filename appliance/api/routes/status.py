@@ -14,7 +14,9 @@ from appliance.api.schemas.base import Page
 from appliance.api.services import ServicesDep
 from appliance.jobs.job import Job
 from appliance.models.deploy import Deployment
+from appliance.recording.history import HistoryStatus
 from appliance.recording.microphones import MicrophoneView
+from appliance.recording.privacy import PrivacyState
 from appliance.settings import describe
 
 router = APIRouter(tags=["status"])
@@ -38,9 +40,11 @@ class Status(BaseModel):
     disk: Disk
     memory_mb: float
     microphones: list[MicrophoneView]
+    privacy: PrivacyState
     deployment: Deployment | None
     job: Job | None
     queue_length: int
+    history: HistoryStatus
     clips: int
     labels: int
     pid: int

@@ -40,6 +40,17 @@ class ClipPageQuery(ClipQuery):
     )
 
 
+class InboxQuery(Body):
+    """Which clips without a label, and which page of them."""
+
+    label: str | None = Field(None, max_length=200, description="only where it is suggested")
+    microphone: str | None = Field(None, max_length=1024, description="a microphone's id")
+    limit: int = Field(100, ge=1, le=500, description="items a page")
+    cursor: str | None = Field(
+        None, max_length=200, description="`next` of the page before this one"
+    )
+
+
 class LabelOne(Body):
     """The label of one clip; null takes it away."""
 
