@@ -78,6 +78,17 @@ class ListenSettings:
 
 
 @dataclass(frozen=True)
+class BackgroundSettings:
+    a_day: int = _help(
+        8,
+        "samples of the background that each listening microphone offers a day, for a person to"
+        " confirm; 0 for none",
+        0,
+        200,
+    )
+
+
+@dataclass(frozen=True)
 class HistorySettings:
     hours: float = _help(
         6.0, "sound kept of each microphone, to hear new versions against it; 0 keeps none", 0, 168
@@ -111,17 +122,6 @@ class InboxSettings:
         "so many of the newest clips without a label are judged and put in order; 0 judges none",
         0,
         100_000,
-    )
-
-
-@dataclass(frozen=True)
-class BackgroundSettings:
-    a_day: int = _help(
-        8,
-        "samples of the background that each listening microphone offers a day, for a person to"
-        " confirm; 0 for none",
-        0,
-        200,
     )
 
 
@@ -175,10 +175,10 @@ class Settings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
+    background: BackgroundSettings = field(default_factory=BackgroundSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     inbox: InboxSettings = field(default_factory=InboxSettings)
-    background: BackgroundSettings = field(default_factory=BackgroundSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     board: BoardSettings = field(default_factory=BoardSettings)
     hooks: HooksSettings = field(default_factory=HooksSettings)

@@ -258,6 +258,7 @@ def measure(folder: Path) -> dict[str, Any]:
     def fewer_in_unknown(than: Figures) -> float | None:
         return None if same is None else than.in_unknown / max(same.in_unknown, 1)
 
+    rule_90 = at_recall(bolder, GOAL_RECALL) or windows
     ratio = fewer(windows)
     unknown = None if ninety is None else ninety.unknown_reported
     return {
@@ -268,7 +269,13 @@ def measure(folder: Path) -> dict[str, Any]:
         "naive_runs": asdict(runs),
         "product_same_recall": None if same is None else asdict(same),
         "product_default": asdict(product(listen_.threshold)),
-        "naive_90": asdict(at_recall(bolder, GOAL_RECALL) or windows),
+        "naive_90": asdict(rule_90),
+        "fewer_at_90": None
+        if ninety is None
+        else rule_90.false_alarms / max(ninety.false_alarms, 1),
+        "fewer_in_unknown_at_90": None
+        if ninety is None
+        else rule_90.in_unknown / max(ninety.in_unknown, 1),
         "product_90": None if ninety is None else asdict(ninety),
         "fewer": ratio,
         "fewer_than_runs": fewer(runs),
@@ -318,6 +325,12 @@ def show(report: dict[str, Any]) -> None:
         print(
             f"in unknown sounds: {report['fewer_in_unknown']:.1f}x fewer than each window over "
             f"0.5, {report['fewer_in_unknown_than_runs']:.1f}x fewer than its runs"
+        )
+    if report["fewer_at_90"] is not None:
+        print(
+            f"both at 90 % recall: {report['fewer_at_90']:.1f}x fewer false alarms, in unknown "
+            f"sounds {report['fewer_in_unknown_at_90']:.1f}x fewer, than each window over a "
+            "threshold for that"
         )
     if report["unknown_at_90"] is not None:
         print(

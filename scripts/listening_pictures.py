@@ -81,7 +81,7 @@ def familiarity(scores: Scores, played: list[Played]) -> None:
         if inside.any():
             groups[sound.known].append(float(familiar[inside].max()))
     chart = Chart(
-        "Familiarity of sounds that were taught (blue) and that were not (red)", (0, 1), (0, 60),
+        "Familiarity of sounds that were taught (blue) and that were not (red)", (0, 1), (0, 100),
         "highest familiarity of a window of the sound", "% of the sounds",
     )  # fmt: skip
     edges = np.linspace(0, 1, 11)
@@ -92,7 +92,7 @@ def familiarity(scores: Scores, played: list[Played]) -> None:
         for left, share in zip(edges[:-1], shares, strict=True):
             begin = left + (0.005 if known else 0.005 + half)
             chart.bar(begin, begin + half, float(share), COLOURS[0 if known else 1])
-    chart.write(FOLDER / "familiarity.svg", np.linspace(0, 1, 6).tolist(), (0, 20, 40, 60))
+    chart.write(FOLDER / "familiarity.svg", np.linspace(0, 1, 6).tolist(), (0, 25, 50, 75, 100))
 
 
 def false_alarms(scores: Scores, played: list[Played], hours: float) -> None:
