@@ -16,6 +16,7 @@ from typing import Any
 from appliance import clock
 from appliance.errors import Conflict, EarmarkError, NotFound
 from appliance.events import Event, EventBus
+from appliance.gate.engines import shadow_engine
 from appliance.gate.shadow_keeper import ShadowKeeper
 from appliance.gate.shadow_table import ENDED, PROMOTED, RUNNING, ShadowRow, Shadows, ShadowSound
 from appliance.inbox.table import Inbox
@@ -24,7 +25,7 @@ from appliance.live.detector import Detector
 from appliance.live.ear import Ear, listening_hop
 from appliance.live.listener import Listener, rules_of
 from appliance.models.deploy import Deployment, Deployments
-from appliance.models.engine import Engine, open_engine
+from appliance.models.engine import Engine
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.settings import Settings
@@ -314,7 +315,7 @@ class Shadow:
 
     def _engine(self, version: str, precision: str) -> Engine:
         path = self._versions.path(version)
-        return open_engine(path, precision, self._versions.onnx_sha256(version))
+        return shadow_engine(path, precision, self._versions.onnx_sha256(version))
 
     def _run(self, row: ShadowRow, engine: Engine | None = None) -> None:
         self._problem = ""
