@@ -30,6 +30,8 @@ from appliance.gate.comparisons import Comparisons
 from appliance.gate.gate import Gate
 from appliance.gate.shadow import Shadow
 from appliance.gate.shadow_table import Shadows
+from appliance.hardware.hardware import Hardware
+from appliance.hooks.hooks import Hooks
 from appliance.inbox.scorer import Scorer
 from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
@@ -39,13 +41,20 @@ from appliance.library.datasets import Datasets
 from appliance.library.labels import Labels
 from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
+from appliance.live.courtesy import Courtesy
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.rates import Rates
+from appliance.live.spectrum import Spectrum
+from appliance.live.tally import Tally
+from appliance.logtail import LogTail
+from appliance.models.compiler import Compiler
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.daily_background import DailyBackground
 from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
@@ -84,6 +93,8 @@ def serve(
             tcp_socket(settings.http.host, settings.http.port),
         ]
         try:
+            # The sockets take connections already; what comes now waits for the first turn.
+            services.hardware.tell("READY=1")
             asyncio.run(serve_http(services, *listeners))
         finally:
             for listener in listeners:
@@ -117,6 +128,9 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
     """Build and start every part of the box; stop them in reverse order at the end."""
     stops: list[tuple[str, Callable[[], object]]] = []
     try:
+        tail = LogTail()
+        logging.getLogger().addHandler(tail)
+        stops.append(("log", lambda: logging.getLogger().removeHandler(tail)))
         db = Database(folder.database)
         stops.append(("database", db.close))
         bus = EventBus()
@@ -133,18 +147,23 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         versions.recover()
         thresholds = Thresholds(db, settings)
         bus.subscribe(thresholds.follow)
-        deployments = Deployments(db, folder, versions, bus)
+        records = MicrophoneRecords(db)
+        compiler = Compiler(folder.engines, microphones=lambda: len(records.all()))
+        deployments = Deployments(db, folder, versions, bus, compiler)
         deployments.restore()
         stops.append(("engine", deployments.close))
 
-        microphones = Microphones(MicrophoneRecords(db), bus, settings)
+        microphones = Microphones(records, bus, settings)
         privacy = Privacy(db, microphones, bus)
         recorder = Recorder(microphones, clips, bus)
         triggers = Triggers(microphones, clips, bus, settings)
         schedules = Schedules(ScheduleRecords(db), recorder, bus)
         background = Background(microphones, clips, bus)
+        daily = DailyBackground(background, microphones, clips, settings.background.a_day)
         detections = Detections(db, clips, bus)
-        listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+        tally = Tally(db)
+        listener = Listener(microphones, deployments, detections, thresholds, settings, bus, tally)
+        rates = Rates(db, tally, thresholds, deployments, versions, bus)
         history = History(microphones, clips, folder, settings, bus)
         detections.find_sound = lambda found: history.clip_at(
             found.microphone,
@@ -180,19 +199,43 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
+        courtesy = Courtesy(bus, runner.pause, runner.resume)
+        hooks = Hooks(folder, settings.hooks, bus)
+        hardware = Hardware(
+            settings.board,
+            db=db,
+            folder=folder,
+            bus=bus,
+            clips=clips,
+            microphones=microphones,
+            privacy=privacy,
+            history=history,
+            recorder=recorder,
+            queue=queue,
+            runner=runner,
+            deployments=deployments,
+            listener=listener,
+            low_space=lambda: hooks.disk_low,
+        )
         for name, part in (
+            ("hooks", hooks),
             ("privacy", privacy),
             ("microphones", microphones),
             ("history", history),
             ("recorder", recorder),
             ("triggers", triggers),
             ("background", background),
+            ("daily background", daily),
             ("schedules", schedules),
+            ("rates", rates),
             ("listener", listener),
+            ("spectrum", Spectrum(microphones, bus)),
             ("training", runner),
             ("inbox", scorer),
+            ("hardware", hardware),
             ("gate", gate),
             ("shadow", shadow),
+            ("courtesy", courtesy),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -216,13 +259,17 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             versions=versions,
             deployments=deployments,
             thresholds=thresholds,
+            rates=rates,
             detections=detections,
             listener=listener,
+            hardware=hardware,
+            hooks=hooks,
             inbox=inbox,
             history=history,
             gate=gate,
             shadow=shadow,
             token=read_or_make_token(folder.token),
+            log=tail,
         )
     finally:
         for name, stop in reversed(stops):

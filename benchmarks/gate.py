@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.gate.engines import hearing_engine
 from appliance.gate.hearing import Hearer
 from appliance.live.decision import Rules
+from appliance.models.engine import open_reference_engine
 
 MINUTES, RATE = 3, 16_000
 
 
 def main(folder: Path) -> None:
     sha256 = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
-    engine = hearing_engine(folder, sha256)
+    engine = open_reference_engine(folder, sha256)
     hearer = Hearer(engine, Rules(), lambda _: 0.75)
     minute = (0.05 * np.random.default_rng(0).standard_normal(60 * RATE)).astype(np.float32)
     hearer.push(minute, RATE)

@@ -27,6 +27,7 @@ def condition(services: Services) -> dict[str, Any]:
         "microphones": services.microphones.all(),
         "privacy": services.privacy.state(),
         "deployment": services.deployments.current(),
+        "engine_work": services.deployments.work(),
         "job": services.queue.current(),
         "queue_length": services.queue.waiting(),
         "history": services.history.status(),

@@ -36,6 +36,7 @@ def status(state: State) -> None:
             ("training", ready + (f", and {count(more, 'more reason')}" if more > 0 else "")),
             ("job", _job(seen["job"], seen["queue_length"])),
             ("listening", _deployment(seen["deployment"])),
+            ("engine", _work(seen.get("engine_work"))),
             ("history", describe_history(seen["history"])),
         ]
     )
@@ -70,6 +71,8 @@ def _deployment(deployment: dict[str, Any] | None) -> str:
     text = f"{deployment['version']} ({deployment['precision']}, {deployment['engine']})"
     if deployment.get("problem"):
         return f"{text}, does not run: {deployment['problem']}"
+    if deployment.get("notice"):
+        return f"{text}; {deployment['notice']}"
     return f"{text} since {moment(deployment['created_at'])}"
 
 
@@ -87,6 +90,13 @@ def describe_history(history: dict[str, Any]) -> str:
 
 def _past(kept: dict[str, Any]) -> str:
     return f"{human_duration(kept['seconds'])} ({human_size(kept['bytes'])})"
+
+
+def _work(work: dict[str, Any] | None) -> str | None:
+    if work is None:
+        return None
+    done = 100 * work["fraction"]
+    return f"{work['version']} {work['precision']} is built: {work['stage']}, {done:.0f} %"
 
 
 def _microphone(microphone: dict[str, Any]) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 from appliance import clock
 from appliance.errors import Conflict, EarmarkError, NotFound
 from appliance.events import Event, EventBus
-from appliance.gate.engines import shadow_engine
 from appliance.gate.shadow_keeper import ShadowKeeper
 from appliance.gate.shadow_table import ENDED, PROMOTED, RUNNING, ShadowRow, Shadows, ShadowSound
 from appliance.inbox.table import Inbox
@@ -314,8 +313,7 @@ class Shadow:
         return self._view(self.table.get(row.id))
 
     def _engine(self, version: str, precision: str) -> Engine:
-        path = self._versions.path(version)
-        return shadow_engine(path, precision, self._versions.onnx_sha256(version))
+        return self._deployments.prepare(version, precision)
 
     def _run(self, row: ShadowRow, engine: Engine | None = None) -> None:
         self._problem = ""

@@ -115,34 +115,42 @@ class Detections:
     # --- while listening -----------------------------------------------------------------------
 
     def add(self, new: NewDetection) -> Detection:
-        """Store a sound that was just decided, then tell of it. The delays span that: they are
-        those of the event, durable row included."""
-        stamp = clock.stamp_at(new.onset_ns)
+        """Store a sound that was just decided, then tell of it."""
+        return self.add_all([new])[0]
+
+    def add_all(self, news: Sequence[NewDetection]) -> list[Detection]:
+        """Store sounds that were just decided in one transaction, then tell of each. The delays
+        span that: they are those of the event, durable row included."""
+        rows = []
         with self._db.write() as tx:
-            cursor = tx.conn.execute(
-                _INSERT,
-                (
-                    new.microphone,
-                    new.label,
-                    new.score,
-                    new.score,
-                    new.version,
-                    new.deployment,
-                    stamp.wall,
-                    stamp.boot_id,
-                    stamp.monotonic_ns,
-                    int(stamp.clock_synced),
-                    *_delays(new),
-                ),
-            )
-        detection = self.get(int(cursor.lastrowid or 0))
-        delay, onset = _delays(new)
-        detection = replace(detection, delay_ms=delay, onset_delay_ms=onset)
-        self._tell("new", detection)
-        log.info(
-            "%s on %s: %.2f, %.0f ms after its window", new.label, new.microphone, new.score, delay
-        )
-        return detection
+            for new in news:
+                stamp = clock.stamp_at(new.onset_ns)
+                cursor = tx.conn.execute(
+                    _INSERT,
+                    (
+                        new.microphone,
+                        new.label,
+                        new.score,
+                        new.score,
+                        new.version,
+                        new.deployment,
+                        stamp.wall,
+                        stamp.boot_id,
+                        stamp.monotonic_ns,
+                        int(stamp.clock_synced),
+                        *_delays(new),
+                    ),
+                )
+                rows.append(int(cursor.lastrowid or 0))
+        stored = []
+        for new, row in zip(news, rows, strict=True):
+            delay, onset = _delays(new)
+            detection = replace(self.get(row), delay_ms=delay, onset_delay_ms=onset)
+            self._tell("new", detection)
+            where = (new.label, new.microphone, new.score, delay)
+            log.info("%s on %s: %.2f, %.0f ms after its window", *where)
+            stored.append(detection)
+        return stored
 
     def end(self, begun: Detection, ended_ns: int, peak: float) -> Detection:
         """The sound is over since `ended_ns`. `begun` is what `add` gave: its delays are kept."""

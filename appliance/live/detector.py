@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -46,12 +46,14 @@ class Detector:
         rules: Rules,
         threshold: Callable[[str], float],
         judged: Callable[[], None],
+        card: Callable[[str], Mapping[str, Any]] = lambda _version: {},
         *,
         name: str = "detector",
         nice: int = 0,
     ) -> None:
-        """judged: called after each batch. name, nice: of its thread; what listens silently beside
-        another is humbler."""
+        """judged: called after each batch. card: what a version says about itself. name, nice: of
+        its thread; what listens silently beside another is humbler."""
+        self._card = card
         self._name = name
         self._nice = nice
         self._deployments = deployments
@@ -68,6 +70,7 @@ class Detector:
         self._model: Model | None = None
         self._thread: threading.Thread | None = None
         self._failing = False
+        self.turned_ns = clock.monotonic_ns()  # when the loop last went round
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -111,6 +114,7 @@ class Detector:
         while not self._stop.is_set():
             self._wake.wait(IDLE_S)
             self._wake.clear()
+            self.turned_ns = clock.monotonic_ns()
             try:
                 self._turn()
             except Exception:
@@ -128,7 +132,7 @@ class Detector:
         live = self._deployments.live()
         if live is not self._live:
             self._live = live
-            self._model = Model.of(*live) if live is not None else None
+            self._model = Model.of(*live, self._card(live[0].version)) if live else None
             joining = ears
         for ear in joining:
             ear.listen_with(self._model, self._rules, self._threshold)

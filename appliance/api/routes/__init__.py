@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.routes import (
+    board,
     clip_files,
     clips,
     comparisons,
@@ -10,10 +11,12 @@ from appliance.api.routes import (
     deployments,
     detections,
     events,
+    hear,
     history,
     inbox,
     jobs,
     labels,
+    log,
     microphones,
     predict,
     privacy,
@@ -26,9 +29,12 @@ from appliance.api.routes import (
 
 ROUTERS = (
     status.router,
+    log.router,
+    board.router,
     uploads.router,
     clips.router,
     clip_files.router,
+    hear.router,
     inbox.router,
     labels.router,
     microphones.router,

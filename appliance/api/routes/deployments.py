@@ -13,15 +13,16 @@ from appliance.api.schemas.base import Id
 from appliance.api.schemas.models import NewDeployment
 from appliance.api.services import Author, ServicesDep
 from appliance.gate.comparisons import Comparison
-from appliance.models.deploy import Deployment
+from appliance.models.deploy import Deployment, Work
 
 router = APIRouter(prefix="/deployments", tags=["listening"])
 
 
 class DeploymentList(BaseModel):
-    """The one that listens now, and all there were, newest first."""
+    """The one that listens now, all there were, newest first, and the engine being built now."""
 
     current: Deployment | None
+    work: Work | None
     items: list[Deployment]
 
 
@@ -29,7 +30,11 @@ class DeploymentList(BaseModel):
 def list_deployments(services: ServicesDep) -> Response:
     """The deployment that listens now, and the history, newest first, refused ones too."""
     return answer(
-        {"current": services.deployments.current(), "items": services.deployments.history()}
+        {
+            "current": services.deployments.current(),
+            "work": services.deployments.work(),
+            "items": services.deployments.history(),
+        }
     )
 
 
@@ -42,9 +47,11 @@ def list_deployments(services: ServicesDep) -> Response:
 def deploy(body: NewDeployment, services: ServicesDep, author: Author) -> Response:
     """Compare a version with what listens, compile it for this device, and let it listen.
 
-    A version that is worse (`regression`, with `reasons`), or whose engine does not agree with its
-    training, is refused, and what listened before goes on. When it takes longer than `wait_s` the
-    answer is 202 with the comparison, and the deployment follows: see `GET /comparisons/{id}`.
+    It is built and certified in a child, which takes seconds, on small boards minutes; the topic
+    `engine` of the events tells how far it is. A version that is worse (`regression`, with
+    `reasons`), or whose engine does not agree with its training, is refused with its figures, and
+    what listened before goes on. When it takes longer than `wait_s` the answer is 202 with the
+    comparison, and the deployment follows: see `GET /comparisons/{id}`.
     """
     identifier, done = services.gate.deploy(body.version, body.precision, author, force=body.force)
     try:

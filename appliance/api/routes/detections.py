@@ -9,7 +9,13 @@ from starlette.responses import Response
 
 from appliance.api.answers import answer, page
 from appliance.api.schemas.base import Id, Page
-from appliance.api.schemas.models import DetectionQuery, Review, ReviewMany
+from appliance.api.schemas.models import (
+    DetectionQuery,
+    RejectedCandidate,
+    RejectedQuery,
+    Review,
+    ReviewMany,
+)
 from appliance.api.services import Author, ServicesDep
 from appliance.live.detections import Detection
 
@@ -20,6 +26,12 @@ router = APIRouter(tags=["listening"])
 def hearing(services: ServicesDep) -> Response:
     """What each microphone hears now: the five highest scores, below every threshold too."""
     return answer(services.listener.hearing())
+
+
+@router.get("/rejected", response_model=Page[RejectedCandidate])
+def list_rejected(query: Annotated[RejectedQuery, Query()], services: ServicesDep) -> Response:
+    """Candidates that were not reported, newest first, each with the reason."""
+    return page(services.listener.rejected(**query.model_dump()))
 
 
 @router.get("/detections", response_model=Page[Detection])

@@ -137,6 +137,24 @@ class ReviewMany(Body):
     label: str | None = Field(None, max_length=200)
 
 
+class RejectedQuery(Body):
+    """Which of the candidates that were not reported."""
+
+    microphone: str | None = Field(None, max_length=1024, description="an id or a name")
+    label: str | None = Field(None, max_length=200)
+    limit: int = Field(100, ge=1, le=1000, description="at most so many")
+
+
+class RejectedCandidate(BaseModel):
+    """A sound that came near a label's threshold and was not reported, and why."""
+
+    at: float
+    microphone: str
+    label: str
+    score: float
+    reason: str
+
+
 class Review(Body):
     """Was it right? `label` says what it really was, and labels its clip; null takes back."""
 
