@@ -19,8 +19,7 @@ from appliance.audio.flac import read_flac
 from appliance.errors import EarmarkError
 from appliance.gate.hearing import Hearer
 from appliance.live.decision import Rules
-from appliance.models.card import read_card
-from appliance.models.onnx_engine import OnnxEngine
+from appliance.models.engine import open_reference_engine
 from appliance.models.predict import predict
 
 TELL_EVERY_S = 0.5
@@ -39,10 +38,7 @@ class Run:
         rules = Rules(**manifest["rules"])
         self._hearers = {}
         for version in manifest["versions"]:
-            folder = Path(version["folder"])
-            engine = OnnxEngine(
-                folder / "model.onnx", read_card(folder / "card.json"), sha256=version["sha256"]
-            )
+            engine = open_reference_engine(Path(version["folder"]), version["sha256"])
             # A threshold for each of its classes; indexing is asking.
             thresholds: dict[str, float] = version["thresholds"]
             self._hearers[version["name"]] = Hearer(engine, rules, thresholds.__getitem__)

@@ -39,6 +39,8 @@ def teaching_ranks(
         return ranks
     worth = np.maximum(unsure, LEAST)
     typical = _typical_distance(points)
+    centred = points - points.mean(axis=0)
+    lengths = np.square(centred).sum(axis=1)
     near = np.full(count, np.inf)
     left = np.ones(count, dtype=bool)
     chosen = min(head, count)
@@ -47,7 +49,9 @@ def teaching_ranks(
         best = int(gain.argmax())
         left[best] = False
         ranks[best] = 1.0 - (1.0 - HEAD_FLOOR) * place / chosen
-        near = np.minimum(near, np.sqrt(np.square(points - points[best]).sum(axis=1)))
+        # |a - b|^2 = |a|^2 - 2ab + |b|^2: one product of a matrix and a vector.
+        squared = lengths - 2.0 * (centred @ centred[best]) + lengths[best]
+        near = np.minimum(near, np.sqrt(np.maximum(squared, 0.0)))
     return ranks
 
 

@@ -12,7 +12,7 @@ from appliance.errors import Conflict, NotFound
 from appliance.gate import shadow_keeper
 from appliance.gate.shadow import Shadow
 from appliance.gate.shadow_table import Shadows
-from appliance.inbox.table import Inbox
+from appliance.inbox.table import Inbox, InboxClip
 from appliance.paths import DataFolder
 from tests.live.conftest import Box, until
 from tests.live.tones import HIGH_HZ, LOW_HZ, MID_HZ, scene
@@ -91,7 +91,11 @@ def test_disagreements_are_found_and_stand_at_the_head_of_the_inbox(
     assert (clip.source, clip.label, clip.extra["suggested"]) == ("shadow", None, "high")
     assert clip.duration_s == pytest.approx(5.0, abs=0.6)
 
-    flagged = [item for item in box.inbox.page().items if item.flagged]
+    def marked() -> list[InboxClip]:
+        return [item for item in box.inbox.page().items if item.flagged]
+
+    until(lambda: len(marked()) == 2, "both in the inbox")
+    flagged = marked()
     reasons = {item.id: item.reason for item in flagged}
     assert box.inbox.page().items[: len(flagged)] == flagged
     assert "would not have reported high" in reasons[missed.clip or 0]
