@@ -40,17 +40,8 @@ class UdevHotplug:
         self._thread: threading.Thread | None = None
 
     def start(self, plugged: Callable[[Plug], None]) -> None:
-        try:
-            import pyudev
-
-            monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source=self._source)
-            monitor.filter_by("sound")
-            monitor.start()
-        except (ImportError, OSError) as error:
-            log.warning("microphones are looked for only now and then: no udev (%s)", error)
-            return
         self._thread = threading.Thread(
-            target=self._run, args=(monitor, plugged), name="hotplug", daemon=True
+            target=self._run, args=(plugged,), name="hotplug", daemon=True
         )
         self._thread.start()
 
@@ -59,7 +50,20 @@ class UdevHotplug:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, monitor: Any, plugged: Callable[[Plug], None]) -> None:
+    def _open(self) -> Any:
+        import pyudev
+
+        monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source=self._source)
+        monitor.filter_by("sound")
+        monitor.start()
+        return monitor
+
+    def _run(self, plugged: Callable[[Plug], None]) -> None:
+        try:
+            monitor = self._open()
+        except (ImportError, OSError) as error:
+            log.warning("microphones are looked for only now and then: no udev (%s)", error)
+            return
         while not self._stop.is_set():
             try:
                 device = monitor.poll(timeout=LOOK_S)

@@ -105,7 +105,7 @@ class GpiodLines:
                     continue
                 try:
                     return path, chip.line_offset_from_id(line)
-                except OSError:
+                except (OSError, ValueError):
                     continue
         raise LineError(f"there is no GPIO line {line!r}: `gpioinfo` lists those that there are")
 
@@ -182,7 +182,8 @@ class FakeLines:
     def _check(self, line: str) -> None:
         if line in self._missing:
             raise LineError(f"there is no GPIO line {line!r}")
-        used = [*self.inputs.items(), *self.outputs.items()]
+        used: list[tuple[str, FakeInput | FakeOutput]] = [*self.inputs.items()]
+        used += self.outputs.items()
         if any(name == line and not held.closed for name, held in used):
             raise LineError(f"GPIO line {line} cannot be used: Device or resource busy")
 

@@ -28,6 +28,8 @@ def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            # Its queue is short, and a systemd that does not read must not hold us.
+            sock.settimeout(2.0)
             sock.connect(address)
             sock.sendall(message.encode())
     except OSError as error:

@@ -15,7 +15,6 @@ from textual.screen import Screen
 
 from appliance import __version__
 from appliance.errors import EarmarkError
-from appliance.text import safe
 from tui.commands import Commands
 from tui.connection import Away, Connection, There
 from tui.dialogs.confirm import Confirm
@@ -27,6 +26,7 @@ from tui.theme import DARK, LIGHT, NAMES
 from tui.toasts import toast_for
 from tui.widgets.banner import Banner
 from tui.widgets.top_bar import TopBar
+from tui.words import sentence
 
 BEAT_S = 0.25
 """What the daemon tells is drawn at most so often; a key is answered at once."""
@@ -131,7 +131,7 @@ class EarmarkApp(App[None]):
     def on_away(self, message: Away) -> None:
         error = message.error
         again = f"Trying again in {max(message.seconds, 1):.0f} s, or now: Ctrl-R."
-        self._trouble = f"{_sentence(error.message)} {again} {_sentence(error.advice)}".rstrip()
+        self._trouble = f"{sentence(error.message)} {again} {sentence(error.advice)}".rstrip()
         self.outbox.connected(False)
         self._describe()
 
@@ -157,7 +157,8 @@ class EarmarkApp(App[None]):
             self.status["deployment"] = data
         elif topic == "job":
             self._job(data)
-        if said := toast_for(topic, data):
+        seen = shown is not None and topic in shown.TELLS
+        if not seen and (said := toast_for(topic, data)):
             text, severity = said
             self.notify(text, severity=severity, timeout=6, markup=False)
         for page in self._pages():
@@ -181,6 +182,21 @@ class EarmarkApp(App[None]):
         """Show the page `name`; its place is as it was left."""
         self.switch_mode(name)
         self.call_after_refresh(self._arrived)
+
+    def open_version(self, name: str) -> None:
+        """Show the page of one version."""
+        self.action_go("versions")
+        self.call_after_refresh(self._ask_page, "open_version", name)
+
+    def open_clips(self, filters: dict[str, Any]) -> None:
+        """Show the clips that `filters` of `GET /clips` find (or {"clips": [ids]}), on Label."""
+        self.action_go("label")
+        self.call_after_refresh(self._ask_page, "open_clips", filters)
+
+    def _ask_page(self, method: str, argument: Any) -> None:
+        act = getattr(self._shown(), method, None)
+        if act is not None:
+            act(argument)
 
     def _arrived(self) -> None:
         page = self._shown()
@@ -211,7 +227,7 @@ class EarmarkApp(App[None]):
         in the banner already."""
         if self._trouble and not getattr(error, "status", 0):
             return
-        text = f"{_sentence(error.message)}\n{_sentence(error.advice)}".rstrip()
+        text = f"{sentence(error.message)}\n{sentence(error.advice)}".rstrip()
         now = time.monotonic()
         if now - self._said.get(text, -SAME_ERROR_S) < SAME_ERROR_S:
             return
@@ -246,10 +262,3 @@ class EarmarkApp(App[None]):
         page.query_one(TopBar).show(" · ".join(parts))
         text = self._trouble or self._note
         page.query_one(Banner).show(text, note=not self._trouble)
-
-
-def _sentence(text: str) -> str:
-    """Errors begin small, to stand behind a colon; here they stand alone."""
-    text = safe(text).strip()
-    end = "" if text.endswith((".", "?", "!")) else "."
-    return f"{text[:1].upper()}{text[1:]}{end}" if text else ""

@@ -35,6 +35,10 @@ TOPICS = (
 )
 """Followed always; what comes several times a second is followed only while it is shown."""
 
+LATER_TOPICS = ("comparison", "engine", "privacy")
+"""Followed where the daemon has them."""
+
+PREFIX = "/api/v1"
 MOST_WAITING = 2000
 """Events kept for a screen that does not come to draw them; more, and it looks at all anew."""
 
@@ -81,13 +85,19 @@ class Connection:
         self._stream: Stream | None = None
         self._live: Stream | None = None
         self._live_topics: tuple[str, ...] = ()
+        self._routes: dict[str, Any] | None = None
         self.connected = False
         self.address = ""
 
     def start(self) -> None:
         """Follow the daemon from now on."""
         self._stream = Stream(
-            self._find, TOPICS, heard=self._heard, there=self._there, away=self._away
+            self._find,
+            TOPICS,
+            perhaps=LATER_TOPICS,
+            heard=self._heard,
+            there=self._there,
+            away=self._away,
         )
 
     def stop(self) -> None:
@@ -126,6 +136,13 @@ class Connection:
     async def call(self, request: Callable[[Client], T]) -> T:
         """Whatever `request` does with the client, on one of the threads for requests."""
         return await self._pool.run(lambda: request(self._usable()))
+
+    async def knows(self, verb: str, path: str) -> bool:
+        """Whether this daemon has that request: some came with later versions."""
+        if self._routes is None:
+            document = await self.get("/openapi.json")
+            self._routes = document.get("paths", {})
+        return verb in self._routes.get(PREFIX + path, {})
 
     def _usable(self) -> Client:
         with self._lock:
@@ -179,6 +196,7 @@ class Connection:
             else:
                 self._client = fresh
             self.connected, self.address = True, fresh.address
+            self._routes = None  # it may be another version now
         self._tell(There(status))
 
     def _away(self, error: EarmarkError, seconds: float) -> None:

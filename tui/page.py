@@ -39,6 +39,8 @@ class Page(Screen[None]):
     """A few sentences for `?`: what the screen is for. The keys are listed by themselves."""
     TOPICS: ClassVar[frozenset[str]] = frozenset(TOPICS)
     """Events after which what is shown is out of date."""
+    TELLS: ClassVar[frozenset[str]] = frozenset()
+    """Topics that this page shows so well that no toast is needed."""
     LIVE: ClassVar[tuple[str, ...]] = ()
     """Topics that come several times a second: followed only while this page is shown."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import EarmarkError
@@ -27,12 +27,14 @@ class Stream:
         find: Callable[[], Client],
         topics: Sequence[str],
         *,
+        perhaps: Sequence[str] = (),
         heard: Callable[[str, dict[str, Any]], None],
         there: Callable[[dict[str, Any]], None] = lambda status: None,
         away: Callable[[EarmarkError, float], None] = lambda error, seconds: None,
     ) -> None:
         self._find = find
-        self._topics = list(topics)
+        self._topics = [*topics, *perhaps]
+        self._perhaps = set(perhaps)
         self._heard = heard
         self._there = there
         self._away = away
@@ -75,13 +77,27 @@ class Stream:
 
         with self._find() as client:
             status = client.get("/status")
-            opened: AbstractContextManager[Iterator[str]] = client.open_events(self._topics)
-            with opened as lines:
+            with self._open(client) as lines:
                 # Only now: what is looked at from here on is followed by its changes.
                 if not self._stopped:
                     self._there(status)
                 for _, topic, data in parse(self._until_stopped(lines)):
                     yield topic, data
+
+    @contextlib.contextmanager
+    def _open(self, client: Client) -> Iterator[Iterator[str]]:
+        from appliance.client_errors import ClientError
+
+        with contextlib.ExitStack() as stack:
+            try:
+                lines = stack.enter_context(client.open_events(self._topics))
+            except ClientError as error:
+                if error.status != 422 or not self._perhaps:
+                    raise
+                # An older daemon, which does not know all of them.
+                sure = [topic for topic in self._topics if topic not in self._perhaps]
+                lines = stack.enter_context(client.open_events(sure))
+            yield lines
 
     def _until_stopped(self, lines: Iterator[str]) -> Iterator[str]:
         for line in lines:

@@ -10,11 +10,18 @@ import anyio
 from fastapi import Depends, FastAPI, Request
 
 from appliance import clock
+from appliance.api.links import ClipLinks
 from appliance.api.streams import Streams
+from appliance.audio.playback import Playback
+from appliance.logtail import LogTail
 
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.gate.gate import Gate
+    from appliance.gate.shadow import Shadow
+    from appliance.hardware.hardware import Hardware
+    from appliance.hooks.hooks import Hooks
     from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from appliance.library.labels import Labels
     from appliance.live.detections import Detections
     from appliance.live.listener import Listener
+    from appliance.live.rates import Rates
     from appliance.models.deploy import Deployments
     from appliance.models.thresholds import Thresholds
     from appliance.models.versions import Versions
@@ -62,11 +70,21 @@ class Services:
     versions: Versions
     deployments: Deployments
     thresholds: Thresholds
+    rates: Rates
     detections: Detections
     listener: Listener
+    hardware: Hardware
+    hooks: Hooks
     inbox: Inbox
     history: History
+    gate: Gate
+    shadow: Shadow
     token: str
+    playback: Playback = field(default_factory=Playback)
+    links: ClipLinks = field(default_factory=ClipLinks)
+    log: LogTail = field(default_factory=LogTail)
+    port: int = 0
+    """Of the TCP listener, once it is known: the setting may be 0."""
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)
     routes: FastAPI | None = field(default=None, init=False, repr=False)
@@ -80,6 +98,7 @@ class Services:
     def close(self) -> None:
         """End the event streams, and take no more files to decode."""
         self.streams.close()
+        self.playback.stop()
         self.decoding.shutdown(wait=False, cancel_futures=True)
 
 

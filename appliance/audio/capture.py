@@ -115,10 +115,6 @@ class Capture:
         self._paused = None
         self._nudge.set()
 
-    @property
-    def is_paused(self) -> bool:
-        return self._paused is not None
-
     def retry(self) -> None:
         """Try at once, instead of waiting for the next attempt: something was plugged in."""
         self._nudge.set()
@@ -146,7 +142,7 @@ class Capture:
         wait_s = FIRST_WAIT_S
         self._set("starting", "the microphone is being opened")
         while not self._stop.is_set():
-            if self.is_paused:
+            if self._is_paused():
                 self._rest()
                 wait_s = FIRST_WAIT_S
                 continue
@@ -160,7 +156,7 @@ class Capture:
                 ending = Ending("failed", str(error), "see the daemon's log")
             if self._stop.is_set():
                 break
-            if self.is_paused:
+            if self._is_paused():
                 continue
             if ending.state == "ended":
                 self._set("ended", ending.message)
@@ -176,6 +172,9 @@ class Capture:
                 self._retry_at = 0.0
             wait_s = FIRST_WAIT_S if plugged else min(2 * wait_s, LONGEST_WAIT_S)
         self._set("stopped", "")
+
+    def _is_paused(self) -> bool:
+        return self._paused is not None
 
     def _rest(self) -> None:
         """Paused, until somebody resumes."""
@@ -202,7 +201,7 @@ class Capture:
             self.turned_ns = clock.monotonic_ns()
             nudged = self._nudge.wait(min(rest, 1.0))
             self._nudge.clear()
-            if self.is_paused:
+            if self._is_paused():
                 return False
             if nudged or card_folders() != cards:
                 # A card is there before its devices can be opened.
@@ -235,7 +234,7 @@ class Capture:
         """Handle messages until the child ends; None when it ended without a word."""
         stream = _Stream()
         heard = clock.seconds()
-        while not self._stop.is_set() and not self.is_paused:
+        while not self._stop.is_set() and not self._is_paused():
             self.turned_ns = clock.monotonic_ns()
             try:
                 # Woken often enough to notice `stop`, seldom enough to cost nothing.
@@ -251,7 +250,7 @@ class Capture:
                     return self._stalled(stream, limit)
                 continue
             heard = clock.seconds()
-            if self.is_paused:
+            if self._is_paused():
                 break
             if isinstance(message, Ending):
                 return message

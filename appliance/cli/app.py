@@ -29,6 +29,8 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "status": ("status:status", "What the box is doing now."),
             "pause": ("privacy:pause", "Close every microphone, for privacy."),
             "resume": ("privacy:resume", "Listen again after a pause."),
+            "board": ("board:board", "The board: temperatures, power, button and light."),
+            "hooks": ("hooks:hooks", "Programs that run when something happens; try one."),
             "events": ("status:events", "Follow what happens in the box."),
             "install": (
                 "install:install",
@@ -91,9 +93,12 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         "Listening",
         {
             "deploy": ("deploy:deploy", "Let a version listen."),
+            "compare": ("compare:compare", "Hear two versions against each other."),
+            "shadow": ("shadow:shadow", "A version that listens silently beside the live one."),
             "rollback": ("deploy:rollback", "Go back to the deployment before."),
             "predict": ("deploy:predict", "Ask the deployed version about files."),
             "listen": ("listen:listen", "Watch live what the box hears."),
+            "rejected": ("listen:rejected", "What was nearly reported, and why it was not."),
             "detections": ("detections:detections", "List detections; confirm or refute them."),
             "thresholds": ("deploy:thresholds", "Show or set the score that a label must reach."),
         },

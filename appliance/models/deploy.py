@@ -106,6 +106,14 @@ class Deployments:
         """The live deployment together with its engine, from one moment; None without either."""
         return self._live
 
+    def card(self, name: str) -> dict[str, Any]:
+        """What version `name` says about itself; empty when that cannot be read."""
+        try:
+            return self._versions.card(name)
+        except EarmarkError as error:
+            log.warning("the card of %s cannot be read: %s", name, error)
+            return {}
+
     def current(self) -> Deployment | None:
         """The live deployment; its `problem` is set when it could not be loaded."""
         row = self._db.row("SELECT * FROM deployments WHERE state = ?", [LIVE])
@@ -116,6 +124,13 @@ class Deployments:
     def work(self) -> Work | None:
         """The engine that is being built now, if one is."""
         return self._work
+
+    def get(self, identifier: int) -> Deployment:
+        """One of the history. NotFound."""
+        row = self._db.row("SELECT * FROM deployments WHERE id = ?", [identifier])
+        if row is None:
+            raise NotFound(f"there is no deployment {identifier}", "`earmark deploy` lists them")
+        return Deployment.from_row(row)
 
     def history(self) -> list[Deployment]:
         """Every deployment, refused ones too, the newest first."""

@@ -209,6 +209,17 @@ class History:
             clip = self._clips.get(clip.id)
         return clip
 
+    def clip_at(self, microphone: str, at: float, seconds: float, author: str = "") -> int | None:
+        """What that microphone (its id) heard from `at` on (wall clock), as a clip's id; None
+        when that is not kept."""
+        for minute in minutes_in(folder_of(self._root, microphone)):
+            start_s = (at - minute.at) * minute.speed
+            if 0 <= start_s < minute.seconds:
+                return self.cut(
+                    microphone, minute.number, start_s, start_s + seconds, None, author
+                ).id
+        return None
+
     def _microphones_id(self, key: str) -> str:
         try:
             return self._microphones.get(key).id

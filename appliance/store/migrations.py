@@ -13,6 +13,7 @@ from appliance.errors import StoreError
 from appliance.store.schema import M001
 from appliance.store.schema_engines import M005
 from appliance.store.schema_gate import M004
+from appliance.store.schema_listening import M003
 from appliance.store.schema_pauses import M007
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,11 @@ Migration = Callable[[SqliteUtils], None]
 
 def m001_the_first_schema(db: SqliteUtils) -> None:
     for statement in M001:
+        db.conn.execute(statement)
+
+
+def m003_thresholds_that_keep_a_rate(db: SqliteUtils) -> None:
+    for statement in M003:
         db.conn.execute(statement)
 
 
@@ -42,6 +48,7 @@ def m007_pauses(db: SqliteUtils) -> None:
 
 MIGRATIONS: tuple[Migration, ...] = (
     m001_the_first_schema,
+    m003_thresholds_that_keep_a_rate,
     m004_inbox_comparisons_shadow,
     m005_engines,
     m007_pauses,

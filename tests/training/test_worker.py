@@ -83,7 +83,9 @@ def test_onnx_runtime_gives_torch_s_outputs(sounds_job: Path) -> None:
     (found, embedding) = session.run(None, {"waveform": windows})
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert embedding.shape[0] == 24
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    # What the classes leave to 1 is the belief that the sound is none of them.
+    assert (found.sum(axis=1) <= 1 + 1e-5).all()
+    assert found.sum(axis=1).min() < 0.999
     # Its own training clips: the deployed network knows them.
     assert (found.argmax(axis=1) == labels).mean() > 0.8
 

@@ -62,13 +62,23 @@ def import_sounds(box: Box, sounds: dict[str, list[Path]]) -> None:
         box.client.upload("/clips", files, {"label": label})
 
 
+@contextlib.contextmanager
+def started(data: Path) -> Iterator[Box]:
+    """A daemon on `data`, ended whatever happens."""
+    box = Box(data)
+    try:
+        box.start()
+        yield box
+    finally:
+        if box.process is not None and box.process.poll() is None:
+            assert box.stop() == 0, box.log.read_text()[-4000:]
+
+
 @pytest.fixture
 def empty_box(tmp_path: Path) -> Iterator[Box]:
     """A daemon that knows nothing yet."""
-    box = Box(tmp_path / "box")
-    box.start()
-    yield box
-    _stop(box)
+    with started(tmp_path / "box") as box:
+        yield box
 
 
 @pytest.fixture(scope="session")
@@ -78,17 +88,9 @@ def shared_box(
     """A daemon with clips of three classes and V001, V002, for tests that change little."""
     data = tmp_path_factory.mktemp("tui") / "box"
     publish_toy(data, 2)
-    box = Box(data)
-    box.start()
-    import_sounds(box, sounds)
-    yield box
-    _stop(box)
-
-
-def _stop(box: Box) -> None:
-    if box.process is not None and box.process.poll() is None:
-        status = box.stop()
-        assert status == 0, box.log.read_text()[-4000:]
+    with started(data) as box:
+        import_sounds(box, sounds)
+        yield box
 
 
 @contextlib.asynccontextmanager

@@ -38,6 +38,7 @@ class Ask(Dialog["str | None"]):
                 yield Static(self._detail, id="dialog-detail", markup=False)
             field = Input(self._value, placeholder=self._placeholder)
             field.cursor_blink = False
+            field.compact = True
             yield field
             yield Static("Enter accepts, Escape closes", id="dialog-keys", markup=False)
 

@@ -36,6 +36,7 @@ class Choose(Dialog["str | None"]):
             yield Static(self._title, id="dialog-title", markup=False)
             field = Input(placeholder="type a part of it")
             field.cursor_blink = False
+            field.compact = True
             yield field
             options = OptionList(markup=False)
             options.can_focus = False

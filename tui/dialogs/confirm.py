@@ -20,8 +20,7 @@ class Confirm(Dialog[bool]):
         Binding("left,right", "app.focus_next", "Other button", show=False),
     ]
     DEFAULT_CSS = """
-    Confirm #buttons { height: 3; margin: 1 0 0 0; }
-    Confirm Button { margin: 0 2 0 0; }
+    Confirm #buttons { height: 1; margin: 1 0 0 0; }
     """
 
     def __init__(self, question: str, detail: str = "", *, yes: str = "Yes", no: str = "No"):
@@ -35,8 +34,8 @@ class Confirm(Dialog[bool]):
             if self._detail:
                 yield Static(self._detail, id="dialog-detail", markup=False)
             with Horizontal(id="buttons"):
-                yield Button(f"{self._no} (n)", id="no")
-                yield Button(f"{self._yes} (y)", id="yes", variant="error")
+                yield Button(f"{self._no} (n)", id="no", compact=True)
+                yield Button(f"{self._yes} (y)", id="yes", variant="error", compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")

@@ -22,7 +22,10 @@ class Dialog(ModalScreen[T]):
     Dialog #dialog-title { text-style: bold; width: 100%; }
     Dialog #dialog-detail { color: $foreground; width: 100%; margin: 1 0 0 0; }
     Dialog #dialog-keys { color: $secondary; width: 100%; margin: 1 0 0 0; }
-    Dialog Input { margin: 1 0 0 0; }
+    Dialog Input { background: $panel; }
+    Dialog Input:focus { background: $primary 30%; }
+    Dialog Button { min-width: 8; margin: 0 2 0 0; }
+    Dialog Button:focus { text-style: bold reverse; }
     """
 
     def action_close(self) -> None:
