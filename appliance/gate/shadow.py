@@ -24,7 +24,7 @@ from appliance.live.detector import Detector
 from appliance.live.ear import Ear, listening_hop
 from appliance.live.listener import Listener, rules_of
 from appliance.models.deploy import Deployment, Deployments
-from appliance.models.engine import Engine, open_engine
+from appliance.models.engine import Engine
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.settings import Settings
@@ -296,7 +296,7 @@ class Shadow:
         if live.version == version:
             raise Conflict(f"{version} listens already", "choose another version")
         with self._lock:
-            engine = self._engine(version, precision)
+            engine = self._deployments.engine_of(version, precision)
             row = self.table.begin(version, precision, author)
             self._run(row, engine)
         log.info("%s listens silently beside %s", version, live.version)
@@ -312,13 +312,10 @@ class Shadow:
         self._close(row, ENDED)
         return self._view(self.table.get(row.id))
 
-    def _engine(self, version: str, precision: str) -> Engine:
-        path = self._versions.path(version)
-        return open_engine(path, precision, self._versions.onnx_sha256(version))
-
     def _run(self, row: ShadowRow, engine: Engine | None = None) -> None:
         self._problem = ""
-        made = engine if engine is not None else self._engine(row.version, row.precision)
+        # At a start nothing is built: that would keep everything else waiting.
+        made = engine or self._deployments.engine_of(row.version, row.precision, build=False)
         self._running = _Running(
             row,
             made,
