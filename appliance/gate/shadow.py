@@ -296,7 +296,7 @@ class Shadow:
         if live.version == version:
             raise Conflict(f"{version} listens already", "choose another version")
         with self._lock:
-            engine = self._deployments.engine_of(version, precision)
+            engine = self._deployments.prepare(version, precision)
             row = self.table.begin(version, precision, author)
             self._run(row, engine)
         log.info("%s listens silently beside %s", version, live.version)
@@ -315,7 +315,7 @@ class Shadow:
     def _run(self, row: ShadowRow, engine: Engine | None = None) -> None:
         self._problem = ""
         # At a start nothing is built: that would keep everything else waiting.
-        made = engine or self._deployments.engine_of(row.version, row.precision, build=False)
+        made = engine or self._deployments.prepare(row.version, row.precision, build=False)
         self._running = _Running(
             row,
             made,

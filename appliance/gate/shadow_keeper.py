@@ -74,23 +74,28 @@ class ShadowKeeper(Keeper):
         self._live_sounds: list[_Sound] = []
         self._own: list[_Sound] = []
         self._of_kept: dict[int, _Sound] = {}
+        # No rows are written here: one thread does it all, so that nothing is settled half-known.
+        self._rows = self._clips
+
+    def start(self) -> None:
+        self._clips.start()
 
     def submit(self, work: Callable[[], object]) -> None:
         """Do it on the keeper's thread."""
-        self._worker.submit(work)
+        self._clips.submit(work)
 
     def live(self, what: str, detection: dict[str, Any]) -> None:
         """The live version reported something. From any thread; returns at once."""
         if what == "new":
-            self._worker.submit(lambda: self._live_began(detection))
+            self._clips.submit(lambda: self._live_began(detection))
         elif what == "ended":
-            self._worker.submit(lambda: self._live_ended(detection))
+            self._clips.submit(lambda: self._live_ended(detection))
 
     def stop(self) -> None:
         """What waits is judged now."""
-        self._worker.submit(lambda: self._store_due(everything=True))
-        self._worker.submit(lambda: self._settle(everything=True))
-        self._worker.stop()
+        self._clips.submit(lambda: self._store_due(everything=True))
+        self._clips.submit(lambda: self._settle(everything=True))
+        self._clips.stop()
 
     # --- the live version ----------------------------------------------------------------------
 
@@ -118,6 +123,10 @@ class ShadowKeeper(Keeper):
                 sound.end_ns = sound.onset_ns + round(lasted_s * 1e9)
 
     # --- the shadow ----------------------------------------------------------------------------
+
+    def _begin_all(self) -> None:
+        while self._begun:
+            self._begin(self._begun.popleft())
 
     def _begin(self, kept: Kept) -> None:
         missing_s = max(0, kept.end_frame - kept.past.end_frame) / max(1, kept.past.rate)

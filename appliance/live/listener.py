@@ -162,7 +162,13 @@ class Listener:
                 self._earlier_missed += before.missed
             ear = None
             if capture is not None:
-                ear = Ear(capture, self._keeper, self._detector.wake, self._tally, self._moved)
+                ear = Ear(
+                    capture,
+                    self._keeper,
+                    self._detector.wake,
+                    tally=self._tally,
+                    moved=self._moved,
+                )
             self._detector.set(identifier, ear)
 
     def _moved(self, identifier: str, state: DriftState) -> None:

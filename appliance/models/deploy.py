@@ -158,11 +158,11 @@ class Deployments:
         self._bus.publish("deployment", asdict(deployment))
         return deployment
 
-    def engine_of(self, name: str, precision: str, *, build: bool = True) -> Engine:
-        """A certified engine of any version, for whoever runs it beside the live one, and closes
-        it. Without `build`, one that is not in the cache is the version in ONNX Runtime, fp32.
+    def prepare(self, name: str, precision: str, *, build: bool = True) -> Engine:
+        """A certified engine of version `name` that does not go live. The caller closes it.
 
-        Raises NotFound, InvalidInput and EngineError as `deploy` does; nothing is recorded.
+        Without `build`, one that is not in the cache is the version in ONNX Runtime, fp32. Raises
+        NotFound, InvalidInput and EngineError as `deploy` does; nothing is recorded.
         """
         check_precision(precision)
         self._versions.get(name)

@@ -38,7 +38,7 @@ class RecordPage(Page):
         "records waits in the inbox of the Label screen."
     )
     BINDINGS = [
-        Binding("r", "toggle", "Record/stop"),
+        Binding("r", "record", "Record/stop"),
         Binding("space", "mark", "Choose"),
         Binding("plus,equals_sign", "length(1)", "Longer", key_display="+"),
         Binding("minus", "length(-1)", "Shorter", show=False, key_display="-"),
@@ -157,9 +157,9 @@ class RecordPage(Page):
     # --- what the keys do ----------------------------------------------------------------------
 
     def on_rows_chosen(self) -> None:
-        self.action_toggle()
+        self.action_record()
 
-    def action_toggle(self) -> None:
+    def action_record(self) -> None:
         self.start(self._toggle)
 
     async def _toggle(self) -> None:
