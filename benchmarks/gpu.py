@@ -47,7 +47,7 @@ def baseline(result: Path, on_gpu: bool) -> tuple[str, Run]:
     """What the engines are compared with, and its name."""
     if not on_gpu:
         engine = open_reference_engine(result)
-        return f"{engine.name} fp32", engine.run
+        return "as trained, in ONNX Runtime", engine.run
     if "CUDAExecutionProvider" in ort.get_available_providers():
         session = ort.InferenceSession(
             str(result / "model.onnx"), providers=["CUDAExecutionProvider"]
@@ -109,7 +109,7 @@ def measure(data: Path, microphones: int, rounds: int) -> dict[str, Any]:
                 continue
             certificates[precision] = made.certificate.as_json()
             certificates[precision]["sentence"] = made.certificate.sentence()
-            runs[f"{made.engine.name} {precision} "] = made.engine.run
+            runs[f"{made.engine.name} {precision}"] = made.engine.run
         figures: dict[str, Any] = {
             "target": vars(target),
             "baseline": name,
