@@ -55,6 +55,8 @@ def compare(state: State, words: tuple[str, ...], cancelled: int | None, events:
 
 def follow(state: State, client: Client, comparison: dict[str, Any]) -> dict[str, Any]:
     """Wait for its end with percent and time left. Ctrl-C leaves it running."""
+    from appliance.cli.engines import building
+
     what = f"hearing {comparison['candidate']} against {comparison['live'] or 'nothing'}"
     with Progress(what, 100, "%", quiet=state.json) as progress:
         while comparison["state"] == "running":
@@ -65,6 +67,7 @@ def follow(state: State, client: Client, comparison: dict[str, Any]) -> dict[str
             words = seen.get("phase", "")
             if left is not None:
                 words += f", {human_duration(left)} left"
+            words = building(client) or words
             progress.words(round(100 * seen.get("fraction", 0.0)), words)
     return comparison
 

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from appliance.cli.common import State
-from appliance.cli.output import note, percent, safe, say
+from appliance.cli.output import percent, safe, say
 from appliance.cli.progress import Progress
 from appliance.units import human_size
 
@@ -37,12 +37,21 @@ def post_and_show(state: State, client: Client, path: str, body: dict[str, Any] 
                 made, error = answers.get(timeout=LOOK_EVERY_S)
             except queue.Empty:
                 if work := client.get("/deployments")["work"]:
-                    words = f"{work['version']} {work['precision']}: {work['stage']}"
-                    shown.words(work["fraction"], safe(words))
+                    shown.words(work["fraction"], _words(work))
                 continue
             if error is not None:
                 raise error
             return made
+
+
+def building(client: Client) -> str:
+    """The engine that the daemon builds now, in words; empty when it builds none."""
+    work = client.get("/deployments")["work"]
+    return f"{_words(work)}, {100 * work['fraction']:.0f} %" if work else ""
+
+
+def _words(work: dict[str, Any]) -> str:
+    return safe(f"engine of {work['version']} in {work['precision']}: {work['stage']}")
 
 
 def show_certificate(figures: dict[str, Any]) -> None:
@@ -76,15 +85,15 @@ def show_engines(name: str, history: list[dict[str, Any]]) -> None:
             continue
         seen.add(row["precision"])
         refused = row["state"] == "refused"
-        words = f"engine {row['precision']} on {row['engine']}: {row['state']}"
-        note(safe(words), "red" if refused else "bold")
+        words = safe(f"engine {row['precision']} on {row['engine']}: {row['state']}")
+        say(words, "red" if refused else "bold")
         show_certificate(row["certificate"])
 
 
 def _latency(what: str, median: float | None, p99: float | None) -> str:
     if median is None or p99 is None:
         return ""
-    return f"{median:.2f} ms for {what}, {p99:.2f} ms at worst (99 %)"
+    return f"{median:.2f} ms for {what}, {p99:.2f} ms at the 99th percentile"
 
 
 def _small(value: float | None) -> str:

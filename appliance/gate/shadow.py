@@ -296,7 +296,7 @@ class Shadow:
         if live.version == version:
             raise Conflict(f"{version} listens already", "choose another version")
         with self._lock:
-            engine = self._engine(version, precision)
+            engine = self._deployments.prepare(version, precision)
             row = self.table.begin(version, precision, author)
             self._run(row, engine)
         log.info("%s listens silently beside %s", version, live.version)
@@ -312,12 +312,10 @@ class Shadow:
         self._close(row, ENDED)
         return self._view(self.table.get(row.id))
 
-    def _engine(self, version: str, precision: str) -> Engine:
-        return self._deployments.prepare(version, precision)
-
     def _run(self, row: ShadowRow, engine: Engine | None = None) -> None:
         self._problem = ""
-        made = engine if engine is not None else self._engine(row.version, row.precision)
+        # At a start nothing is built: that would keep everything else waiting.
+        made = engine or self._deployments.prepare(row.version, row.precision, build=False)
         self._running = _Running(
             row,
             made,

@@ -7,6 +7,7 @@ engine that an upgrade made stale is built anew in the background, while ONNX Ru
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -157,18 +158,24 @@ class Deployments:
         self._bus.publish("deployment", asdict(deployment))
         return deployment
 
-    def prepare(self, name: str, precision: str) -> Engine:
+    def prepare(self, name: str, precision: str, *, build: bool = True) -> Engine:
         """A certified engine of version `name` that does not go live. The caller closes it.
 
-        Raises NotFound, InvalidInput, and EngineError when it does not agree with the training.
+        Without `build`, one that is not in the cache is the version in ONNX Runtime, fp32. Raises
+        NotFound, InvalidInput and EngineError as `deploy` does; nothing is recorded.
         """
         check_precision(precision)
-        with self._changing:
-            self._versions.get(name)
-            prepared = self._prepare(name, precision)
+        self._versions.get(name)
+        path, key = self._key(name, precision)
+        if not build:
+            with contextlib.suppress(StaleEngine):
+                if cached := self._compiler.from_cache(path, key):
+                    return cached.engine
+            return open_reference_engine(path, key.onnx_sha256)
+        prepared = self._prepare(name, precision)
         if not prepared.certificate.passed:
             prepared.engine.close()
-            raise EngineError(f"{name} does not agree: {prepared.certificate.sentence()}")
+            raise _refusal(name, prepared)
         return prepared.engine
 
     def rollback(self, author: str = "") -> Deployment:
@@ -258,15 +265,9 @@ class Deployments:
 
     def _demand_agreement(self, name: str, prepared: Prepared, author: str) -> None:
         """Record and refuse an engine that does not say what was trained."""
-        certificate = prepared.certificate
-        if not certificate.passed:
+        if not prepared.certificate.passed:
             self._record(name, prepared, REFUSED, author)
-            raise EngineError(
-                f"{name} was refused: {certificate.sentence()}",
-                "deploy another version, or train this one again"
-                if certificate.precision == "fp32"
-                else "deploy it with --precision fp32",
-            )
+            raise _refusal(name, prepared)
 
     def _go_live(self, name: str, prepared: Prepared, author: str) -> Deployment:
         with self._db.write() as db:
@@ -378,3 +379,13 @@ class Deployments:
             values = ", ".join(f":{column}" for column in row)
             cursor = db.conn.execute(f"INSERT INTO deployments ({columns}) VALUES ({values})", row)
         return Deployment.from_row({**row, "id": cursor.lastrowid})
+
+
+def _refusal(name: str, prepared: Prepared) -> EngineError:
+    certificate = prepared.certificate
+    return EngineError(
+        f"{name} was refused: {certificate.sentence()}",
+        "deploy another version, or train this one again"
+        if certificate.precision == "fp32"
+        else "deploy it with --precision fp32",
+    )

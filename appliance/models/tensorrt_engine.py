@@ -48,9 +48,6 @@ def library(name: str) -> Any:
         ) from error
 
 
-# --- building ------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Built:
     """A serialised engine, the timing cache for the next build (empty where there is none), and
@@ -204,9 +201,6 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             self._steps.pop(phase, None)
 
     return Monitor()
-
-
-# --- running -------------------------------------------------------------------------------------
 
 
 class TensorRTEngine:
