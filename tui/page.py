@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from appliance.errors import EarmarkError
 from tui.connection import TOPICS
+from tui.thin import ThinCompositor
 from tui.widgets.banner import Banner
 from tui.widgets.key_line import KeyLine
 from tui.widgets.top_bar import TopBar
@@ -55,6 +56,7 @@ class Page(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._compositor = ThinCompositor()
         self.fresh = False
         """Whether what is shown is what the daemon has."""
 

@@ -35,7 +35,7 @@ class ListenPage(Page):
     NAME = "listen"
     HELP = (
         "What the box hears. Above, each microphone with its level; below it the sound of the one "
-        "that is chosen, drawn column by column (pitch upwards, loud is bright; the line sweeps "
+        "that is chosen, drawn column by column (pitch upwards, loud is bright; ▲ sweeps "
         "over the oldest). At the left the five best scores, below the thresholds too; at the "
         "right detections. Say right or wrong: the clip gets its label, and the next training "
         "learns from it."
