@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +14,8 @@ _FRAMES_AT_ONCE = 512
 
 def frame_size(rate: int) -> int:
     """Samples of one transform."""
-    return 1 << max(6, round(np.log2(rate * _WINDOW_S)))
+    exponent: int = max(6, round(math.log2(rate * _WINDOW_S)))
+    return 1 << exponent
 
 
 def mel_power(

@@ -22,7 +22,7 @@ from tui.widgets.sweep import Sweep
 from tui.words import deployment_words, job_words
 
 DETECTIONS = 50
-SLOW_S = 2.0
+SLOW_S = 3.0
 """Over a poor line levels and scores are looked at so often."""
 SPEEDS = (1, 2, 4)
 """Columns a second; the daemon sends four."""
