@@ -111,8 +111,11 @@ class Client:
     def get(self, path: str, **params: Any) -> Any:
         return self._json("GET", path, params=params)
 
-    def post(self, path: str, json: Any = None, **params: Any) -> Any:
-        return self._json("POST", path, json=json, params=params)
+    def post(
+        self, path: str, json: Any = None, *, timeout_s: float | None = None, **params: Any
+    ) -> Any:
+        """`timeout_s`: of an answer that may take longer than others."""
+        return self._json("POST", path, json=json, params=params, timeout_s=timeout_s)
 
     def put(self, path: str, json: Any = None, **params: Any) -> Any:
         return self._json("PUT", path, json=json, params=params)
@@ -251,14 +254,20 @@ class Client:
         return parsed(self._request(method, path, **rest))
 
     def _request(
-        self, method: str, path: str, params: Mapping[str, Any], json: Any = None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        json: Any = None,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
+        limit = self._http.timeout if timeout_s is None else httpx.Timeout(timeout_s, connect=5.0)
         # A kept connection that the daemon has closed meanwhile shows only when it is used.
         again = method in ("GET", "PUT")
         while True:
             try:
                 response = self._http.request(
-                    method, PREFIX + path, params=_given(params), json=json
+                    method, PREFIX + path, params=_given(params), json=json, timeout=limit
                 )
             except _LOST_LINE as error:
                 if not again or isinstance(error, httpx.ConnectError):

@@ -15,12 +15,15 @@ log = logging.getLogger(__name__)
 
 TOPICS = (
     "clip",
+    "comparison",
     "deployment",
     "detection",
+    "engine",
     "hearing",
     "job",
     "label",
     "microphone",
+    "privacy",
     "recording",
     "spectrum",
     "version",

@@ -37,6 +37,7 @@ class DataFolder:
         self.backups = self.root / "backups"
         self.quarantine = self.root / "quarantine"
         self.history = self.root / "history"
+        self.hooks = self.root / "hooks"
         self.token = self.root / "token"
         self.socket = self.root / "api.sock"
         self.lock = self.root / "daemon.lock"

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from appliance.client_errors import DaemonUnreachable
@@ -84,7 +85,7 @@ class Outbox:
                 continue
             letter = self._letters[0]
             try:
-                answer = await self._box.call(lambda client, it=letter: _send(client, it))
+                answer = await self._box.call(partial(_send, letter=letter))
             except DaemonUnreachable:
                 # Cleared by hand: the event stream may not know yet. It says when to go on.
                 self._line.clear()

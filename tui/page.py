@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -99,7 +98,7 @@ class Page(Screen[None]):
         its own name) takes its place. An error of the daemon is said in words; dialogs may be
         awaited with `self.app.push_screen_wait`."""
         self.run_worker(
-            partial(self._told, work, args),
+            self._told(work, args),
             group=group or getattr(work, "__name__", "work"),
             exclusive=True,
         )

@@ -52,19 +52,23 @@ class Stream:
         """Try now instead of at the end of the pause."""
         self._retry.set()
 
+    def _over(self) -> bool:
+        """Asked again and again: another thread says so."""
+        return self._stopped
+
     def _run(self) -> None:
         pause = FIRST_PAUSE_S
-        while not self._stopped:
+        while not self._over():
             try:
                 for topic, data in self._once():
                     pause = FIRST_PAUSE_S
-                    if self._stopped:
+                    if self._over():
                         return
                     self._heard(topic, data)
                 error = _ended()
             except EarmarkError as problem:
                 error = problem
-            if self._stopped:
+            if self._over():
                 return
             self._retry.clear()
             self._away(error, pause)

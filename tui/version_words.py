@@ -89,17 +89,17 @@ def lineage_words(lineage: Facts) -> Content:
         job = f", training {step['job']}" if step["job"] else ""
         words = f"{step['version']}  {step['source']}{dataset}{job}, {step['stopped']}{gone}"
         lines.append(Content(safe(f"{moment(step['created_at'])}  {words}")))
-    dataset = lineage["dataset"]
-    if dataset and "clips" in dataset:
-        clips = count(len(dataset["clips"]), "clip")
-        sessions = count(dataset["sessions"], "recording")
-        lines.append(Content(f"\n{safe(dataset['name'])}: {clips} of {sessions}"))
+    held = lineage["dataset"]
+    if held and "clips" in held:
+        clips = count(len(held["clips"]), "clip")
+        sessions = count(held["sessions"], "recording")
+        lines.append(Content(f"\n{safe(held['name'])}: {clips} of {sessions}"))
         for title, numbers in (("class", "classes"), ("microphone", "microphones")):
             lines.append(Content.assemble((f"\n{title:<40} clips", "bold")))
-            for name, number in sorted(dataset[numbers].items()):
+            for name, number in sorted(held[numbers].items()):
                 lines.append(Content(f"{fit(name, 40)} {number:>5}"))
-    elif dataset:
-        lines.append(Content(safe(f"\n{dataset['name']}: {dataset.get('problem', '')}")))
+    elif held:
+        lines.append(Content(safe(f"\n{held['name']}: {held.get('problem', '')}")))
     return Content("\n").join(lines)
 
 

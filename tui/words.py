@@ -43,3 +43,10 @@ def job_words(job: Mapping[str, Any] | None) -> str:
         if progress.get("accuracy") is not None:
             parts.append(f"accuracy {percent(progress['accuracy'])}")
     return " · ".join(parts)
+
+
+def privacy_words(privacy: Mapping[str, Any] | None) -> str:
+    """That the microphones are closed, or nothing."""
+    if not privacy or not privacy["paused"]:
+        return ""
+    return f"‖ {safe(privacy['detail'])}: p on F6 Device resumes."

@@ -14,8 +14,7 @@ _FRAMES_AT_ONCE = 512
 
 def frame_size(rate: int) -> int:
     """Samples of one transform."""
-    exponent: int = max(6, round(math.log2(rate * _WINDOW_S)))
-    return 1 << exponent
+    return 1 << max(6, round(math.log2(rate * _WINDOW_S)))
 
 
 def mel_power(

@@ -8,10 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import State, command, emit_line, microphone_names, pass_state
+from appliance.cli.common import State, command, emit, emit_line, microphone_names, pass_state
 from appliance.cli.durations import DURATION
 from appliance.cli.following import followed
-from appliance.cli.output import bar, console, draw, live_display, note, percent, safe, say
+from appliance.cli.output import (
+    bar,
+    console,
+    draw,
+    fold,
+    live_display,
+    moment,
+    note,
+    percent,
+    right,
+    safe,
+    say,
+    table,
+)
 from appliance.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -101,6 +114,9 @@ def _introduce(client: Client, names: dict[str, str]) -> None:
         raise InvalidInput("nothing is deployed", "let a version listen: earmark deploy V001")
     if not names:
         note("No microphone is set up: earmark devices", "yellow")
+    privacy = client.get("/privacy")
+    if privacy["paused"]:
+        note(f"{safe(privacy['detail'])}. Listen again: earmark resume", "yellow")
     note(f"{current['version']} listens. Ctrl-C ends this view; the box goes on.", "dim")
 
 
@@ -141,6 +157,8 @@ def hearing_lines(
         old = f"  (heard nothing for {age:.0f} s)" if age is not None and age > STALE_S else ""
         missed = f"  {state_now['missed']} windows missed" if state_now.get("missed") else ""
         lines.append(f"{safe(names.get(identifier, identifier))}{old}{missed}")
+        if advice := (state_now.get("drift") or {}).get("advice"):
+            lines.append(f"  {safe(advice)}"[:width])
         label_width = max(6, min(LABEL_WIDTH, width - 22))
         bar_width = max(4, min(40, width - label_width - 13))
         for entry in state_now["top"][:top]:
@@ -149,3 +167,45 @@ def hearing_lines(
             score = percent(entry["score"]).rjust(7)
             lines.append(f"  {shown.ljust(label_width)} {bar(entry['score'], bar_width)} {score}")
     return lines or ["No microphone is heard yet."]
+
+
+@command("rejected", short_help="What was nearly reported, and why it was not.")
+@click.option("--microphone", "-m", "--mic", metavar="NAME", help="Only this microphone.")
+@click.option("--label", metavar="LABEL", help="Only this label.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="At most so many.",
+)
+@pass_state
+def rejected(state: State, microphone: str | None, label: str | None, limit: int) -> None:
+    """Candidates that were not reported, newest first, each with its reason: "0.71 under 0.80",
+    "background louder (0.55)", "cooling down 4.0 s", "unfamiliar (0.63)".
+
+    The last 200 of each microphone are kept while the daemon runs.
+    """
+    with state.client() as client:
+        names = microphone_names(client)
+        only = _chosen(names, microphone)
+        asked = {"microphone": only, "label": label, "limit": limit}
+        found = client.get("/rejected", **{k: v for k, v in asked.items() if v is not None})
+    if state.json:
+        emit(found)
+    elif found["items"]:
+        table(
+            ["heard", fold("label"), right("score"), fold("microphone"), fold("not reported")],
+            [
+                (
+                    moment(row["at"]),
+                    row["label"],
+                    percent(row["score"]),
+                    names.get(row["microphone"], row["microphone"]),
+                    row["reason"],
+                )
+                for row in found["items"]
+            ],
+        )
+    else:
+        say("Nothing came near its threshold.")

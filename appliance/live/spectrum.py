@@ -101,4 +101,4 @@ def column(samples: NDArray[np.float32], rate: int) -> bytes:
     full = (frame_size(rate) / 4) ** 2
     level = 10.0 * np.log10(np.maximum(power / full, 1e-12))
     share = np.clip(1.0 - level / LOWEST_DBFS, 0.0, 1.0)
-    return np.rint(share * STEPS).astype(np.uint8).tobytes()
+    return bytes(np.rint(share * STEPS).astype(np.uint8))

@@ -134,7 +134,7 @@ class Training(Dialog["dict[str, Any] | None"]):
         if self.has_class("-second"):
             self.dismiss({**self._body, "idempotency_key": self._key})
         else:
-            self.run_worker(self._look, group="specification", exclusive=True)
+            self.run_worker(self._look(), group="specification", exclusive=True)
 
     def action_back(self) -> None:
         self._turn(second=False)

@@ -50,9 +50,9 @@ class KeyLine(Widget):
             if room < 0:
                 break
             shown.append(key)
-        for key, display, words in [*shown, *tail]:
+        for name, display, words in [*shown, *tail]:
             width = cell_len(display) + cell_len(words) + 3
-            self._spans.append((column, column + width, key))
+            self._spans.append((column, column + width, name))
             parts += [" ", (display, "bold $accent"), f" {words} "]
             column += width
         return Content.assemble(*parts)

@@ -136,6 +136,10 @@ class Rows(Widget, can_focus=True):
         if (before and before.key) != (after and after.key):
             self.post_message(self.Moved(self, after))
 
+    def content_of(self, row: Row) -> Content:
+        """What stands in the line of `row`: a long list makes it only for the lines in sight."""
+        return row.content
+
     def go_to(self, key: Any) -> bool:
         """Put the cursor on the row with that key; False when there is none."""
         for index, row in enumerate(self._rows):
@@ -230,7 +234,7 @@ class Rows(Widget, can_focus=True):
         if index < len(self._rows):
             cursor = index == self._cursor and self._with_cursor
             mark = "▸ " if cursor else "  " if self._with_cursor else ""
-            content = Content.assemble(mark, self._rows[index].content)
+            content = Content.assemble(mark, self.content_of(self._rows[index]))
             return self._line(content, width, "rows--cursor" if cursor else "")
         if not self._rows:
             words = self._empty.split("\n")
