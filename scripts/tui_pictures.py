@@ -31,7 +31,7 @@ SIZES = ((80, 24), (140, 45))
 RATE = 48_000
 TIMES = 6
 # Time for the sweep of Listen to draw most of a window.
-LOOK_S = 60.0
+LOOK_S = 40.0
 
 
 def sounds(folder: Path) -> dict[str, list[Path]]:
