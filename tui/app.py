@@ -241,12 +241,15 @@ class EarmarkApp(App[None]):
         page = self._shown()
         if page is None:
             return
-        keys: dict[str, tuple[list[str], str, str]] = {}
-        for _, binding, _, tooltip in self.screen.active_bindings.values():
+        keys: dict[str, tuple[list[str], str, str, int]] = {}
+        for node, binding, _, tooltip in self.screen.active_bindings.values():
             if binding.description:
-                entry = keys.setdefault(binding.action, ([], binding.description, tooltip))
+                # The page's own keys come first, those that work everywhere last.
+                rank = 0 if node is page else 2 if node is self else 1
+                entry = keys.setdefault(binding.action, ([], binding.description, tooltip, rank))
                 entry[0].append(self.get_key_display(binding))
-        rows = [(" ".join(shown[:2]), words, more) for shown, words, more in keys.values()]
+        ordered = sorted(keys.values(), key=lambda entry: entry[3])
+        rows = [(" ".join(shown[:2]), words, more) for shown, words, more, _ in ordered]
         title = next(entry.title for entry in PAGES if entry.name == page.NAME)
         self.push_screen(Help(title, page.HELP, rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from textual.widgets import Static
 
 from appliance.errors import EarmarkError
 from tui.connection import TOPICS
+from tui.thin import ThinCompositor
 from tui.widgets.banner import Banner
 from tui.widgets.key_line import KeyLine
 from tui.widgets.top_bar import TopBar
@@ -54,6 +56,7 @@ class Page(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._compositor = ThinCompositor()
         self.fresh = False
         """Whether what is shown is what the daemon has."""
 
@@ -95,8 +98,10 @@ class Page(Screen[None]):
         """Run `work(*args)` beside the rest. A later one of the same group (by default that of
         its own name) takes its place. An error of the daemon is said in words; dialogs may be
         awaited with `self.app.push_screen_wait`."""
+        # Not a coroutine: one that is replaced before it has begun would never be awaited.
+        later: Any = partial(self._told, work, args)
         self.run_worker(
-            self._told(work, args),
+            later,
             group=group or getattr(work, "__name__", "work"),
             exclusive=True,
         )

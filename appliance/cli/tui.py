@@ -13,7 +13,7 @@ from appliance.cli.common import State, command, pass_state
 @click.option(
     "--low-bandwidth",
     is_flag=True,
-    help="For a poor line: no spectrogram, levels every two seconds.",
+    help="For a poor line: no spectrogram, levels every three seconds.",
 )
 @click.option(
     "--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True, help="Look."

@@ -23,6 +23,8 @@ async def test_help_lists_the_keys_of_the_screen(shared_box: Box) -> None:
     async with running(shared_box) as (_, pilot):
         await shows(pilot, "[Listen]")
         await pilot.press("question_mark")
+        await shows(pilot, "Take back")
+        await pilot.press("end")
         await shows(pilot, "Dark or light")
         await pilot.press("escape")
         await pilot.press("ctrl+p")

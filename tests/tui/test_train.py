@@ -87,6 +87,6 @@ async def test_the_form_fits_a_small_window(shared_box: Box) -> None:
 
 def test_a_curve_rises_where_the_values_rise() -> None:
     lines = braille([0.0, 1.0, 2.0, 3.0], 2, 1)
-    assert lines == ["⡠⠊"]
+    assert lines == ["⣠⠞"]
     assert braille([], 10, 3) == []
     assert braille([1.0], 3, 2)[0].strip() != ""

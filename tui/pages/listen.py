@@ -22,7 +22,7 @@ from tui.widgets.sweep import Sweep
 from tui.words import deployment_words, job_words
 
 DETECTIONS = 50
-SLOW_S = 2.0
+SLOW_S = 3.0
 """Over a poor line levels and scores are looked at so often."""
 SPEEDS = (1, 2, 4)
 """Columns a second; the daemon sends four."""
@@ -35,7 +35,7 @@ class ListenPage(Page):
     NAME = "listen"
     HELP = (
         "What the box hears. Above, each microphone with its level; below it the sound of the one "
-        "that is chosen, drawn column by column (pitch upwards, loud is bright; the line sweeps "
+        "that is chosen, drawn column by column (pitch upwards, loud is bright; ▲ sweeps "
         "over the oldest). At the left the five best scores, below the thresholds too; at the "
         "right detections. Say right or wrong: the clip gets its label, and the next training "
         "learns from it."

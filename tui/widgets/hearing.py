@@ -27,6 +27,8 @@ class Hearing(Rows):
         """What `name` hears. `*` marks what is above its threshold and being reported."""
         self.head(f"Hears now: {name}" if name else "Hears now")
         top = entry["top"][:TOP] if entry else []
+        # Those near nothing would change places all the time.
+        top = sorted(top, key=lambda one: (-round(one["score"], 2), one["label"]))
         active = set(entry["active"]) if entry else set()
         width = max(20, self.size.width - 2)
         label_width = (width - 8) // 2

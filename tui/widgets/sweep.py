@@ -1,7 +1,7 @@
 """A spectrogram that draws one column at a time.
 
-Scrolling would send the whole picture with each column: 33 kB a second. Here time stands still and
-the new column sweeps over the old ones, as on a radar: one column changes on the wire.
+Scrolling would send the whole picture with each column: 33 kB. Here time stands still and the new
+column sweeps over the old ones, as on a radar: what changes in one column goes over the wire.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _FLOOR_SPEED = 0.05
 
 class Sweep(Widget):
     """`add(column)` draws the next column: bytes of 0 to 200, the lowest pitch first. Two bands
-    share a cell, as its upper and lower half. Left of the cursor is the newest sound."""
+    share a cell, as its upper and lower half. Left of ▲ is the newest sound, right of it the
+    oldest."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
@@ -53,24 +54,34 @@ class Sweep(Widget):
         self._given.append(column)
         if not width or not column:
             return
-        first = not self._columns
-        self._put(column, width)
-        if first:
+        if not self._columns:
+            self._put(column, width)
             self.refresh()
-        else:
-            drawn = (self._at - 1) % width
-            self.refresh(Region(drawn, 0, 1, self.size.height))
-            self.refresh(Region(self._at, 0, 1, self.size.height))
+            return
+        at = self._at
+        old = self._columns.get(at)
+        self._put(column, width)
+        new = self._columns[at]
+        for y in range(self._picture_lines):
+            # Silence over silence costs nothing.
+            if old is None or old[2 * y : 2 * y + 2] != new[2 * y : 2 * y + 2]:
+                self.refresh(Region(at, y, 1, 1))
+        last = self.size.height - 1
+        self.refresh(Region(at, last, 1, 1), Region(self._at, last, 1, 1))
+
+    @property
+    def _picture_lines(self) -> int:
+        """The last line holds the cursor."""
+        return max(1, self.size.height - 1)
 
     def _put(self, column: bytes, width: int) -> None:
         self._columns[self._at] = self._shades(column)
         self._at = (self._at + 1) % width
-        self._columns.pop(self._at, None)
 
     def _shades(self, column: bytes) -> list[int]:
         """A shade for each half cell, the highest pitch first. The background is dark: its level
         is learned slowly."""
-        bands = 2 * self.size.height
+        bands = 2 * self._picture_lines
         count = len(column)
         values = [
             max(column[b * count // bands : max((b + 1) * count // bands, b * count // bands + 1)])
@@ -107,12 +118,15 @@ class Sweep(Widget):
         if not self._columns:
             text = self._words if y == self.size.height // 2 else ""
             return Strip([Segment(f" {text}"[:width].ljust(width), base)], width)
+        if y >= self._picture_lines:
+            before = " " * min(self._at, width - 1)
+            return Strip([Segment(f"{before}▲".ljust(width), base)], width)
         colours = palette(self.app.current_theme.dark)
         segments = []
         for x in range(width):
             shades = self._columns.get(x)
             if shades is None or 2 * y + 1 >= len(shades):
-                segments.append(Segment("│" if x == self._at else " ", base))
+                segments.append(Segment(" ", base))
                 continue
             upper, lower = colours[shades[2 * y]], colours[shades[2 * y + 1]]
             if upper == lower:
