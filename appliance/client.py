@@ -300,7 +300,10 @@ class Client:
                 f"you may not use {self.address}",
                 "ask for membership of the group that owns the socket, or use --url and --token",
             )
-        return DaemonUnreachable(f"no daemon answers at {self.address} ({error})", START_IT)
+        advice = START_IT
+        if not self.address.startswith("unix:"):
+            advice = "check the address (--url, EARMARK_URL); on another box, is the ssh tunnel up?"
+        return DaemonUnreachable(f"no daemon answers at {self.address} ({error})", advice)
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

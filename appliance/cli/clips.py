@@ -96,6 +96,8 @@ def show(state: State, clip: int) -> None:
         emit({**found, "history": history})
         return
     synced = "" if found["clock_synced"] else " (the clock was not set)"
+    if found["source"] == "import":
+        synced = " (when it was imported)"
     parent = f"clip {found['parent']}, from {found['start_s']:.2f} s" if found["parent"] else None
     pairs(
         [

@@ -120,9 +120,7 @@ def rollback(state: State) -> None:
 
 
 @command("predict", short_help="Ask the deployed version about files.")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1, 100), default=3, show_default=True, help="Scores.")
 @click.option("--windows", is_flag=True, help="Show each window's best label too.")
 @pass_state
@@ -130,11 +128,12 @@ def predict(state: State, files: tuple[Path, ...], top: int, windows: bool) -> N
     """What does the deployed version say about FILES? A bad file stops none of the others."""
     from appliance.client import FILES_A_REQUEST
 
-    results: list[dict[str, Any]] = []
+    results = [_not_there(path) for path in files if not path.is_file()]
+    there = tuple(path for path in files if path.is_file())
     version = ""
     with state.client() as client:
-        for start in range(0, len(files), FILES_A_REQUEST):
-            part = files[start : start + FILES_A_REQUEST]
+        for start in range(0, len(there), FILES_A_REQUEST):
+            part = there[start : start + FILES_A_REQUEST]
             answer = _ask(client, part)
             version = answer["version"] or version
             for path, result in zip(part, answer["results"], strict=True):
@@ -145,6 +144,12 @@ def predict(state: State, files: tuple[Path, ...], top: int, windows: bool) -> N
         for result in results:
             _show(result, top, windows)
     raise click.exceptions.Exit(1 if any(r.get("error") for r in results) else 0)
+
+
+def _not_there(path: Path) -> dict[str, Any]:
+    what = "is a folder" if path.is_dir() else "is not there"
+    problem = {"detail": f"{path} {what}", "advice": "give a sound file", "status": 404}
+    return {"filename": str(path), "error": problem}
 
 
 def _ask(client: Client, files: tuple[Path, ...]) -> dict[str, Any]:

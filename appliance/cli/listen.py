@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from appliance.client import Client
 
 LOOK_EVERY_S = 0.3
+ENDED_EVERY_S = 2.0
 # Older windows are shown as such: the microphone has stopped, or nothing is deployed.
 STALE_S = 5.0
 LABEL_WIDTH = 20
@@ -69,7 +70,7 @@ def listen(
     live = None if state.json else live_display()
     topics = ["detection", "hearing"] if state.json and hearing else ["detection"]
     told: set[int] = set()
-    drawn = 0.0
+    drawn = asked = 0.0
     try:
         for event in followed(state, topics, seconds, tick_s=LOOK_EVERY_S):
             if event is not None and (data := _wanted(event[1], only)):
@@ -83,6 +84,11 @@ def listen(
                         _detection(live, found, names)
                     if limit is not None and len(told) >= limit:
                         return
+            if event is None and time.monotonic() - asked >= ENDED_EVERY_S:
+                asked = time.monotonic()
+                if _all_ended(client, only):
+                    note("Every microphone has ended: there is nothing more to hear.", "yellow")
+                    return
             if live is not None and time.monotonic() - drawn >= LOOK_EVERY_S:
                 drawn = time.monotonic()
                 heard = client.get("/hearing")
@@ -106,6 +112,13 @@ def _chosen(names: dict[str, str], microphone: str | None) -> str | None:
         if name == microphone:
             return identifier
     raise InvalidInput(f"there is no microphone {microphone!r}", "list them with `earmark devices`")
+
+
+def _all_ended(client: Client, only: str | None) -> bool:
+    """Whether everything that is listened to was a replay that is over."""
+    views = client.get("/microphones")["items"]
+    heard = [v for v in views if v["enabled"] and v["listen"] and only in (None, v["id"])]
+    return bool(heard) and all(view["status"]["state"] == "ended" for view in heard)
 
 
 def _introduce(client: Client, names: dict[str, str]) -> None:
