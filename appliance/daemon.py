@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from appliance import settings as settings_module
@@ -199,7 +200,11 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
-        courtesy = Courtesy(bus, runner.pause, runner.resume)
+        courtesy = Courtesy(
+            bus,
+            partial(runner.pause, by="listening"),
+            partial(runner.resume, by="listening"),
+        )
         hooks = Hooks(folder, settings.hooks, bus)
         hardware = Hardware(
             settings.board,

@@ -86,17 +86,18 @@ class Runner:
                 log.error("the training's thread does not end; its child ends with the daemon")
             self._thread = None
 
-    def pause(self, why: str) -> bool:
-        """Hold the running training, which costs it no time; False when none runs."""
+    def pause(self, why: str, by: str = "") -> bool:
+        """Hold the running training, which costs it no time; False when none runs. `by`: who holds
+        it; it goes on when all have let go."""
         watched = self._watched
         if watched is not None:
-            watched.pause(why)
+            watched.pause(why, by)
         return watched is not None
 
-    def resume(self) -> None:
-        """Let a held training go on."""
+    def resume(self, by: str = "") -> None:
+        """Let a held training go on, as far as `by` is concerned."""
         if (watched := self._watched) is not None:
-            watched.resume()
+            watched.resume(by)
 
     # --- the loop --------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ class Supervision:
         self._stopping = stopping
         self._memory = MemoryWatch()
         self._tail = ProgressTail(path / bundle.PROGRESS, from_end=True)
-        self._pause_wanted = ""
+        self._holds: dict[str, str] = {}
         self._asked: str | None = None
         self._told_to_stop = False
         self._kill_at = float("inf")
@@ -79,14 +79,20 @@ class Supervision:
         self._tenths = 0
         self._plan_known = False
 
-    def pause(self, why: str) -> None:
-        """Hold the training; the time does not count."""
-        self._pause_wanted = why or "paused"
+    def pause(self, why: str, by: str = "") -> None:
+        """Hold the training; the time does not count. It goes on when each of those who hold it
+        (`by`) has let go: listening that has caught up must not end a pause for heat."""
+        self._holds[by] = why or "paused"
         self._table.changed.set()
 
-    def resume(self) -> None:
-        self._pause_wanted = ""
+    def resume(self, by: str = "") -> None:
+        self._holds.pop(by, None)
         self._table.changed.set()
+
+    @property
+    def _pause_wanted(self) -> str:
+        """Why it shall be held, "" when nobody holds it."""
+        return "; ".join(list(self._holds.values()))
 
     def watch(self) -> End:
         """Returns once the child is gone. It obeys cancel, limit, pause and the daemon's stop."""

@@ -226,6 +226,9 @@ def test_a_pause_costs_no_time(house: House) -> None:
     assert house.runner.pause("too hot")
     paused = house.state(job.id, "paused")
     assert paused.detail == "too hot"
+    # Somebody else holds it, too, and lets go: it is still too hot.
+    house.runner.pause("listening is behind", by="listening")
+    house.runner.resume(by="listening")
     time.sleep(0.6)
     later = house.queue.get(job.id)
     assert later.used_s == paused.used_s
