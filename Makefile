@@ -1,6 +1,8 @@
 # `make demo` and `make test` are each enough on a fresh machine: they set up what they need.
 
 BIN := .venv/bin
+# Tests wait for real time more than they compute: three at once use two cores well.
+JOBS ?= 3
 # Further words for the command: make demo ARGS=--once, make test ARGS="-k scene"
 ARGS ?=
 BENCH ?= $(sort $(wildcard benchmarks/[a-z]*.py))
@@ -26,7 +28,7 @@ demo:  ## watch a box learn sounds and hear them, without a microphone (4 minute
 test:  ## format, types, import rules and every test
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:  ## format, types and import rules only
 	@scripts/setup.sh test

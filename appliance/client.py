@@ -111,8 +111,11 @@ class Client:
     def get(self, path: str, **params: Any) -> Any:
         return self._json("GET", path, params=params)
 
-    def post(self, path: str, json: Any = None, **params: Any) -> Any:
-        return self._json("POST", path, json=json, params=params)
+    def post(
+        self, path: str, json: Any = None, *, timeout_s: float | None = None, **params: Any
+    ) -> Any:
+        """`timeout_s`: of an answer that may take longer than others."""
+        return self._json("POST", path, json=json, params=params, timeout_s=timeout_s)
 
     def put(self, path: str, json: Any = None, **params: Any) -> Any:
         return self._json("PUT", path, json=json, params=params)
@@ -200,16 +203,20 @@ class Client:
         until nobody has answered for `give_up_after_s`. The first connection must succeed:
         otherwise DaemonUnreachable or ClientError.
         """
-        return follow(self._open_events, ",".join(topics), give_up_after_s)
+        return follow(self.open_events, topics, give_up_after_s)
 
     @contextmanager
-    def _open_events(self, topics: str, last_id: str | None) -> Iterator[Iterator[str]]:
+    def open_events(
+        self, topics: Sequence[str] = (), last_id: str | None = None
+    ) -> Iterator[Iterator[str]]:
+        """The lines of one connection to the event stream, for whoever wants to know when it
+        breaks; `client_events.parse` reads them."""
         with (
             self._errors(),
             self._http.stream(
                 "GET",
                 PREFIX + "/events",
-                params={"topics": topics} if topics else {},
+                params={"topics": ",".join(topics)} if topics else {},
                 headers={"Last-Event-ID": last_id} if last_id else {},
                 # The daemon sends a heartbeat every 15 s: three missing ones are a dead line.
                 timeout=httpx.Timeout(45.0, connect=5.0),
@@ -247,14 +254,20 @@ class Client:
         return parsed(self._request(method, path, **rest))
 
     def _request(
-        self, method: str, path: str, params: Mapping[str, Any], json: Any = None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        json: Any = None,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
+        limit = self._http.timeout if timeout_s is None else httpx.Timeout(timeout_s, connect=5.0)
         # A kept connection that the daemon has closed meanwhile shows only when it is used.
         again = method in ("GET", "PUT")
         while True:
             try:
                 response = self._http.request(
-                    method, PREFIX + path, params=_given(params), json=json
+                    method, PREFIX + path, params=_given(params), json=json, timeout=limit
                 )
             except _LOST_LINE as error:
                 if not again or isinstance(error, httpx.ConnectError):
@@ -287,7 +300,10 @@ class Client:
                 f"you may not use {self.address}",
                 "ask for membership of the group that owns the socket, or use --url and --token",
             )
-        return DaemonUnreachable(f"no daemon answers at {self.address} ({error})", START_IT)
+        advice = START_IT
+        if not self.address.startswith("unix:"):
+            advice = "check the address (--url, EARMARK_URL); on another box, is the ssh tunnel up?"
+        return DaemonUnreachable(f"no daemon answers at {self.address} ({error})", advice)
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

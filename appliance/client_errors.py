@@ -13,6 +13,7 @@ import httpx
 
 from appliance.errors import EarmarkError
 
+TOKEN_ADVICE = "give it with --token or EARMARK_TOKEN; it stands in the file `token` of the daemon's data folder"
 START_IT = "start it with `earmark serve`, or name another one with --url or --data"
 
 
@@ -64,7 +65,8 @@ def refusal(response: httpx.Response) -> ClientError:
             response.status_code,
         )
     message = problem.get("detail") or problem.get("title") or f"HTTP {response.status_code}"
-    advice = problem.get("advice") or ""
+    # The API speaks of headers; a person types options.
+    advice = TOKEN_ADVICE if response.status_code == 401 else problem.get("advice") or ""
     return ClientError(
         str(message), str(advice), response.status_code, problem.get("reasons") or (), problem
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,7 +13,7 @@ from appliance.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
-Open = Callable[[str, "str | None"], AbstractContextManager[Iterator[str]]]
+Open = Callable[[Sequence[str], "str | None"], AbstractContextManager[Iterator[str]]]
 """(topics, id of the last event seen) -> the lines of a stream."""
 
 _FIRST_PAUSE_S = 0.25
@@ -21,7 +21,7 @@ _LONGEST_PAUSE_S = 5.0
 
 
 def follow(
-    open_stream: Open, topics: str, give_up_after_s: float | None
+    open_stream: Open, topics: Sequence[str], give_up_after_s: float | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (topic, data); connect again when the line breaks, from where it broke.
 

@@ -26,6 +26,14 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.errors import Conflict
 from appliance.events import EventBus
+from appliance.gate.comparisons import Comparisons
+from appliance.gate.gate import Gate
+from appliance.gate.shadow import Shadow
+from appliance.gate.shadow_table import Shadows
+from appliance.hardware.hardware import Hardware
+from appliance.hooks.hooks import Hooks
+from appliance.inbox.scorer import Scorer
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -33,14 +41,23 @@ from appliance.library.datasets import Datasets
 from appliance.library.labels import Labels
 from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
+from appliance.live.courtesy import Courtesy
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.rates import Rates
+from appliance.live.spectrum import Spectrum
+from appliance.live.tally import Tally
+from appliance.logtail import LogTail
+from appliance.models.compiler import Compiler
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.daily_background import DailyBackground
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
@@ -76,6 +93,8 @@ def serve(
             tcp_socket(settings.http.host, settings.http.port),
         ]
         try:
+            # The sockets take connections already; what comes now waits for the first turn.
+            services.hardware.tell("READY=1")
             asyncio.run(serve_http(services, *listeners))
         finally:
             for listener in listeners:
@@ -109,6 +128,9 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
     """Build and start every part of the box; stop them in reverse order at the end."""
     stops: list[tuple[str, Callable[[], object]]] = []
     try:
+        tail = LogTail()
+        logging.getLogger().addHandler(tail)
+        stops.append(("log", lambda: logging.getLogger().removeHandler(tail)))
         db = Database(folder.database)
         stops.append(("database", db.close))
         bus = EventBus()
@@ -125,27 +147,95 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
         versions.recover()
         thresholds = Thresholds(db, settings)
         bus.subscribe(thresholds.follow)
-        deployments = Deployments(db, folder, versions, bus)
+        records = MicrophoneRecords(db)
+        compiler = Compiler(folder.engines, microphones=lambda: len(records.all()))
+        deployments = Deployments(db, folder, versions, bus, compiler)
         deployments.restore()
         stops.append(("engine", deployments.close))
 
-        microphones = Microphones(MicrophoneRecords(db), bus, settings)
+        microphones = Microphones(records, bus, settings)
+        privacy = Privacy(db, microphones, bus)
         recorder = Recorder(microphones, clips, bus)
         triggers = Triggers(microphones, clips, bus, settings)
         schedules = Schedules(ScheduleRecords(db), recorder, bus)
         background = Background(microphones, clips, bus)
+        daily = DailyBackground(background, microphones, clips, settings.background.a_day)
         detections = Detections(db, clips, bus)
-        listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+        tally = Tally(db)
+        listener = Listener(microphones, deployments, detections, thresholds, settings, bus, tally)
+        rates = Rates(db, tally, thresholds, deployments, versions, bus)
+        history = History(microphones, clips, folder, settings, bus)
+        detections.find_sound = lambda found: history.clip_at(
+            found.microphone,
+            found.started_at - settings.audio.preroll_s,
+            settings.listen.clip_s,
+        )
+        inbox = Inbox(db)
+        gate = Gate(
+            Comparisons(db),
+            versions,
+            deployments,
+            datasets,
+            clips,
+            detections,
+            thresholds,
+            history,
+            folder,
+            settings,
+            bus,
+            lagging=listener.lagging,
+        )
+        shadow = Shadow(
+            Shadows(db),
+            versions,
+            deployments,
+            listener,
+            detections,
+            inbox,
+            thresholds,
+            settings,
+            bus,
+        )
+        scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
         queue = Queue(db, folder, datasets, versions, bus, settings)
         runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
+        courtesy = Courtesy(bus, runner.pause, runner.resume)
+        hooks = Hooks(folder, settings.hooks, bus)
+        hardware = Hardware(
+            settings.board,
+            db=db,
+            folder=folder,
+            bus=bus,
+            clips=clips,
+            microphones=microphones,
+            privacy=privacy,
+            history=history,
+            recorder=recorder,
+            queue=queue,
+            runner=runner,
+            deployments=deployments,
+            listener=listener,
+            low_space=lambda: hooks.disk_low,
+        )
         for name, part in (
+            ("hooks", hooks),
+            ("privacy", privacy),
             ("microphones", microphones),
+            ("history", history),
             ("recorder", recorder),
             ("triggers", triggers),
             ("background", background),
+            ("daily background", daily),
             ("schedules", schedules),
+            ("rates", rates),
             ("listener", listener),
+            ("spectrum", Spectrum(microphones, bus)),
             ("training", runner),
+            ("inbox", scorer),
+            ("hardware", hardware),
+            ("gate", gate),
+            ("shadow", shadow),
+            ("courtesy", courtesy),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -159,6 +249,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             labels=labels,
             datasets=datasets,
             microphones=microphones,
+            privacy=privacy,
             recorder=recorder,
             triggers=triggers,
             schedules=schedules,
@@ -168,9 +259,17 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             versions=versions,
             deployments=deployments,
             thresholds=thresholds,
+            rates=rates,
             detections=detections,
             listener=listener,
+            hardware=hardware,
+            hooks=hooks,
+            inbox=inbox,
+            history=history,
+            gate=gate,
+            shadow=shadow,
             token=read_or_make_token(folder.token),
+            log=tail,
         )
     finally:
         for name, stop in reversed(stops):

@@ -6,7 +6,8 @@
     │   └── TooLarge          over a cap that the settings name        HTTP 413
     ├── NotFound              no such clip, label, job, version …      HTTP 404
     ├── Conflict              right request, wrong moment              HTTP 409
-    │   └── NotReady          training is refused; `reasons` says why  HTTP 409
+    │   ├── NotReady          training is refused; `reasons` says why  HTTP 409
+    │   └── Regression        worse than what listens; `reasons`       HTTP 409
     ├── Forbidden             no token, wrong token, foreign host      HTTP 401/403
     ├── Unavailable           needs something that is not there now    HTTP 503
     │   ├── MicrophoneError   missing, busy, refused
@@ -59,6 +60,14 @@ class NotReady(Conflict):
 
     def __init__(self, reasons: Sequence[str], advice: str = "") -> None:
         super().__init__("not ready to train: " + "; ".join(reasons), advice)
+        self.reasons = list(reasons)
+
+
+class Regression(Conflict):
+    """A version that is worse than the one that listens. `reasons` says in what."""
+
+    def __init__(self, message: str, advice: str = "", reasons: Sequence[str] = ()) -> None:
+        super().__init__(message, advice)
         self.reasons = list(reasons)
 
 

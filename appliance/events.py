@@ -6,8 +6,8 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,23 @@ log = logging.getLogger(__name__)
 
 TOPICS = (
     "clip",
+    "comparison",
     "deployment",
     "detection",
+    "engine",
     "hearing",
     "job",
     "label",
     "microphone",
+    "privacy",
     "recording",
+    "spectrum",
     "version",
 )
+FLEETING = ("hearing", "spectrum")
+"""They come several times a second, each instead of the one before: none is kept for later."""
+ASKED_FOR = ("spectrum",)
+"""Only for those who name them, and only made while somebody does."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +57,16 @@ class EventBus:
         self._ids = itertools.count(1)
         self._recent: deque[Event] = deque(maxlen=history)
         self._subscribers: list[Callable[[Event], None]] = []
+        self._watchers: Counter[str] = Counter()
+        self._makers: dict[str, Callable[[bool], None]] = {}
 
     def publish(self, topic: str, data: dict[str, Any]) -> Event:
         if topic not in TOPICS:
             raise ValueError(f"unknown topic {topic!r}; topics are {', '.join(TOPICS)}")
         with self._lock:
             event = Event(next(self._ids), topic, time.time(), data)
-            # "hearing" comes several times a second and would push the rest out of the history.
-            if topic != "hearing":
+            # They would push the rest out of the history.
+            if topic not in FLEETING:
                 self._recent.append(event)
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
@@ -66,17 +76,44 @@ class EventBus:
                 log.exception("a subscriber failed on %s", topic)
         return event
 
-    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `callback` with every event from now on; the returned function ends that."""
+    def subscribe(
+        self, callback: Callable[[Event], None], watched: Collection[str] = ()
+    ) -> Callable[[], None]:
+        """Call `callback` with every event from now on; the returned function ends that. Those
+        of ASKED_FOR are made while somebody subscribes with their names in `watched`."""
         with self._lock:
             self._subscribers.append(callback)
+        self._watch(watched, 1)
 
         def unsubscribe() -> None:
             with self._lock:
-                if callback in self._subscribers:
-                    self._subscribers.remove(callback)
+                if callback not in self._subscribers:
+                    return
+                self._subscribers.remove(callback)
+            self._watch(watched, -1)
 
         return unsubscribe
+
+    def make_when_watched(self, topic: str, make: Callable[[bool], None]) -> None:
+        """Call `make(True)` when the first one watches `topic`, `make(False)` when the last one
+        has gone."""
+        with self._lock:
+            self._makers[topic] = make
+            wanted = self._watchers[topic] > 0
+        if wanted:
+            make(True)
+
+    def _watch(self, topics: Collection[str], change: int) -> None:
+        turned = []
+        with self._lock:
+            for topic in set(topics) & set(ASKED_FOR):
+                before = self._watchers[topic] > 0
+                self._watchers[topic] += change
+                after = self._watchers[topic] > 0
+                if before is not after and topic in self._makers:
+                    turned.append((self._makers[topic], after))
+        for make, wanted in turned:
+            make(wanted)
 
     def since(self, last_id: int) -> list[Event]:
         """The kept events after `last_id`, oldest first."""

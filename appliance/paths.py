@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from appliance.errors import InvalidInput
+from appliance.errors import InvalidInput, Unavailable
 
 SERVICE_SOCKET = Path("/run/earmark/api.sock")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -37,15 +37,23 @@ class DataFolder:
         self.backups = self.root / "backups"
         self.quarantine = self.root / "quarantine"
         self.history = self.root / "history"
+        self.hooks = self.root / "hooks"
         self.token = self.root / "token"
         self.socket = self.root / "api.sock"
         self.lock = self.root / "daemon.lock"
         self.settings = self.root / "earmark.toml"
 
     def create(self) -> None:
-        """Make the folders; the root is for the owner alone, since it holds people's sounds."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o700)
+        """Make the folders; the root is for the owner alone, since it holds people's sounds. Raises
+        Unavailable where that cannot be."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+        except OSError as error:
+            raise Unavailable(
+                f"the data folder {self.root} cannot be made: {error.strerror}",
+                "name one that you may write to, with --data or EARMARK_DATA",
+            ) from None
         for folder in (self.clips, self.incoming, self.datasets, self.jobs, self.versions):
             folder.mkdir(exist_ok=True)
         self.engines.mkdir(mode=0o700, exist_ok=True)

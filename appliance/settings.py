@@ -78,10 +78,95 @@ class ListenSettings:
 
 
 @dataclass(frozen=True)
+class BackgroundSettings:
+    a_day: int = _help(
+        8,
+        "samples of the background that each listening microphone offers a day, for a person to"
+        " confirm; 0 for none",
+        0,
+        200,
+    )
+
+
+@dataclass(frozen=True)
+class HistorySettings:
+    hours: float = _help(
+        6.0, "sound kept of each microphone, to hear new versions against it; 0 keeps none", 0, 168
+    )
+    max_mb: int = _help(3000, "the whole history is no larger; the oldest goes", 1, 10_000_000)
+    min_free_mb: int = _help(
+        1000, "when less is free on the disk the history goes, before anything else", 0, 10_000_000
+    )
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    limit_s: int = _help(
+        300, "a version is heard against clips and history for so long at most; 0: never", 0, 36_000
+    )
+    recall_loss: float = _help(
+        0.05, "share of labelled clips that a version may lose before it is refused", 0, 1
+    )
+    label_recall_loss: float = _help(
+        0.2, "the same for each label, and for sounds that a person confirmed", 0, 1
+    )
+    more_false_alarms: float = _help(
+        1.0, "so many more false alarms an hour of history are no reason to refuse", 0, 10_000
+    )
+
+
+@dataclass(frozen=True)
+class InboxSettings:
+    judged_clips: int = _help(
+        5000,
+        "so many of the newest clips without a label are judged and put in order; 0 judges none",
+        0,
+        100_000,
+    )
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     threads: int = _help(0, "CPU threads of the training child; 0 uses every core", 0, 256)
     nice: int = _help(10, "priority of the training child, 19 is the humblest", 0, 19)
     grace_s: float = _help(20.0, "after the limit: from asking to end to ending by force", 1, 30)
+
+
+@dataclass(frozen=True)
+class BoardSettings:
+    button: str = _help(
+        "", "GPIO line of a button, such as PAC.06 or gpiochip0:144; empty for none"
+    )
+    button_active_low: bool = _help(True, "the button connects its line to ground")
+    button_press: str = _help("record", "what a press does: record, keep, pause or none")
+    button_double: str = _help("keep", "what two presses do: record, keep, pause or none")
+    button_long: str = _help("pause", "what a long press does: record, keep, pause or none")
+    button_double_s: float = _help(0.4, "two presses within this are one gesture", 0.1, 2)
+    button_long_s: float = _help(1.0, "a button held for so long is a long press", 0.3, 10)
+    button_record_s: float = _help(60.0, "longest recording that the button begins", 1, 3600)
+    light: str = _help("", "GPIO line of a light, or led:NAME for one of the board; empty for none")
+    light_active_low: bool = _help(False, "the light is on while its line is low")
+    heat_pause_c: float = _help(
+        0.0,
+        "temperature at which a training pauses; 0 is 90 on a Jetson and never elsewhere",
+        0,
+        150,
+    )
+    heat_resume_c: float = _help(
+        0.0, "temperature at which it goes on; 0 is 10 below that of the pause", 0, 150
+    )
+    training_power: str = _help(
+        "", "power mode during a training: max, a mode's name, or empty to leave it as it is"
+    )
+
+
+@dataclass(frozen=True)
+class HooksSettings:
+    folder: str = _help("", "folder of the hooks; empty is hooks/ in the data folder")
+    timeout_s: float = _help(30.0, "a hook that takes longer is ended", 1, 100)
+    parallel: int = _help(2, "hooks that run at once", 1, 16)
+    waiting: int = _help(100, "events that may wait for a hook; more, and the oldest go", 1, 10_000)
+    disk_low_mb: int = _help(1000, "the event disk-low comes when less is free", 1, 10_000_000)
 
 
 @dataclass(frozen=True)
@@ -90,7 +175,13 @@ class Settings:
     audio: AudioSettings = field(default_factory=AudioSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
+    background: BackgroundSettings = field(default_factory=BackgroundSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
+    inbox: InboxSettings = field(default_factory=InboxSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    board: BoardSettings = field(default_factory=BoardSettings)
+    hooks: HooksSettings = field(default_factory=HooksSettings)
 
 
 @dataclass(frozen=True)

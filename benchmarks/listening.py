@@ -10,7 +10,9 @@ real time, 48 kHz, one after another and then many at once:
   (goal: at most 5 %), beside what the same daemon takes without one;
 - its resident memory, against a process that has merely imported torch (goal: at most half);
 - the largest number of microphones, doubling, for which no window was missed, no frame lost, and
-  the 99th percentile of the time from a window's last sample to its scores is at most 150 ms.
+  the 99th percentile of the time from a window's last sample to its scores, and from the last
+  sample of the window that decided to the event (its durable row included), is at most 150 ms
+  (goal: 32). The delay from the sound's onset is shown beside it.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ RATE = 48_000
 GOAL_SHARE = 0.05
 GOAL_MEMORY = 0.5
 GOAL_LAG_MS = 150.0
+GOAL_MICROPHONES = 32
 SETTLE_S = 8.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -235,6 +238,7 @@ def listen(client: Client, count: int, seconds: float) -> dict[str, Any]:
         time.sleep(0.5)
     time.sleep(SETTLE_S)
     before = client.get("/hearing")
+    began = time.time()
     lags: list[float] = []
     ended = time.monotonic() + seconds
     while time.monotonic() < ended:
@@ -242,6 +246,10 @@ def listen(client: Client, count: int, seconds: float) -> dict[str, Any]:
         time.sleep(0.3)
         lags += [one["lag_ms"] for one in client.get("/hearing").values()]
     after = client.get("/hearing")
+
+    events = [one for one in client.pages("/detections", since=began) if one["ended_at"]]
+    delays = [one["delay_ms"] for one in events]
+    onsets = [one["onset_delay_ms"] for one in events]
 
     def grown(name: str) -> int:
         return sum(one[name] - before[key][name] for key, one in after.items() if key in before)
@@ -253,11 +261,14 @@ def listen(client: Client, count: int, seconds: float) -> dict[str, Any]:
         "resets": grown("resets"),
         "lag_median_ms": round(float(np.median(lags)), 1),
         "lag_p99_ms": round(float(np.percentile(lags, 99)), 1),
+        "events": len(events),
+        "event_p99_ms": round(float(np.percentile(delays, 99)), 1) if events else None,
+        "onset_median_ms": round(float(np.median(onsets)), 1) if events else None,
     }
 
 
 def keeps_up(figures: dict[str, Any]) -> bool:
-    late = figures["lag_p99_ms"] > GOAL_LAG_MS
+    late = max(figures["lag_p99_ms"], figures["event_p99_ms"] or 0.0) > GOAL_LAG_MS
     return not (figures["missed"] or figures["resets"] or late)
 
 
@@ -279,7 +290,7 @@ def measure(data: Path, seconds: float, most: int) -> dict[str, Any]:
             count = 2
             while count <= most and keeps_up(steps[-1]):
                 add_microphones(client, scene, count)
-                steps.append(listen(client, count, seconds / 2))
+                steps.append(listen(client, count, max(seconds / 2, 20.0)))
                 steps[-1]["share_of_a_core"] = round(sum(share(pid, 5.0).values()), 3)
                 count *= 2
     torch = torch_mb()
@@ -300,7 +311,9 @@ def measure(data: Path, seconds: float, most: int) -> dict[str, Any]:
         "memory_goal": GOAL_MEMORY,
         "steps": steps,
         "largest": max(good, default=0),
-        "met": total <= GOAL_SHARE and memory <= GOAL_MEMORY * torch,
+        "met": total <= GOAL_SHARE
+        and memory <= GOAL_MEMORY * torch
+        and max(good, default=0) >= min(GOAL_MICROPHONES, most),
     }
 
 
@@ -325,6 +338,11 @@ def show(figures: dict[str, Any]) -> None:
             f"{step['missed']} missed, {step['resets']} resets, window to scores "
             f"{step['lag_median_ms']:.0f} ms median, {step['lag_p99_ms']:.0f} ms p99{core}"
         )
+        if step["events"]:
+            print(
+                f"     {step['events']} events: {step['event_p99_ms']:.0f} ms p99 from the "
+                f"deciding sample, {step['onset_median_ms']:.0f} ms median from the onset"
+            )
     print(f"largest number at real time: {figures['largest']}")
     print("goals met" if figures["met"] else "goals NOT met")
 

@@ -48,8 +48,10 @@ def train_holdout(
     seconds: float,
     threads: int,
     seed: int,
+    steps: int | None = None,
 ) -> dict[str, Any]:
     """Train on all other groups for `seconds` (child start to written result), judge the group.
+    `steps` trains by number instead, which a busy machine cannot change.
 
     Returns accuracy, right, clips, epochs, windows_per_second, steps, active_s.
     """
@@ -80,7 +82,7 @@ def train_holdout(
         "protocol": "holdout",
         "clips": clips,
         "initial_weights": None,
-        "steps": None,
+        "steps": steps,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with (folder / "worker.log").open("w") as log:

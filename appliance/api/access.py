@@ -3,8 +3,9 @@
 1. Host: an allow-list on every listener, the socket too. A web page that points its own name at
    127.0.0.1 (DNS rebinding) sends its own name here, and is refused.
 2. Origin: a write that a foreign web page started is refused.
-3. Token: on TCP every path but /healthz needs `Authorization: Bearer TOKEN`. The unix socket
-   needs none: the file's permissions are its lock.
+3. Token: on TCP every path but /healthz needs `Authorization: Bearer TOKEN`; links to a clip carry
+   a key of their own (`links.py`). The unix socket needs none: the file's permissions are its
+   lock.
 
 There are no cookies and no CORS, so a browser has nothing to send along by itself.
 """
@@ -25,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.api import problems
 from appliance.api.limits import drain
+from appliance.api.links import PREFIX as LINKS
 from appliance.errors import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -145,6 +147,8 @@ class Access:
     def _bearer(self, scope: Scope) -> dict[str, Any] | None:
         if self._trusted or scope["path"] in OPEN_PATHS:
             return None
+        if scope["path"].startswith(LINKS) and scope["method"] in ("GET", "HEAD"):
+            return None  # its signature is checked where it leads
         given = _values(scope, b"authorization")
         scheme, _, secret = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
         # One comparison in constant time whatever came, an empty secret included.

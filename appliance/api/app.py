@@ -13,7 +13,7 @@ from appliance.api import problems
 from appliance.api.access import Access, allowed_hosts
 from appliance.api.limits import Limits
 from appliance.api.openapi import describe
-from appliance.api.routes import ROUTERS, outside
+from appliance.api.routes import ROUTERS, hear, outside
 from appliance.api.services import Services
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ def build(services: Services | None) -> FastAPI:
     app.state.services = services
     problems.install(app)
     app.include_router(outside.router)
+    app.include_router(hear.open_router)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     describe(app)

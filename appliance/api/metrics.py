@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from appliance.api.board_metrics import Family, board_families
 from appliance.api.condition import condition
 from appliance.api.services import Services
-
-Sample = tuple[Mapping[str, str], float]
 
 
 def metrics(services: Services) -> str:
@@ -16,7 +15,7 @@ def metrics(services: Services) -> str:
     microphones = now["microphones"]
     deployment = now["deployment"]
     job = now["job"]
-    families: list[tuple[str, str, str, Iterable[Sample]]] = [
+    families: list[Family] = [
         ("info", "gauge", "the release that runs", [({"version": now["version"]}, 1)]),
         ("uptime_seconds", "counter", "since the daemon started", [({}, now["uptime_s"])]),
         ("memory_bytes", "gauge", "resident memory of the daemon", [({}, now["memory_mb"] * 1e6)]),
@@ -36,6 +35,12 @@ def metrics(services: Services) -> str:
             [(_named(m), float(m.status.state == "running")) for m in microphones if m.status],
         ),
         (
+            "paused",
+            "gauge",
+            "1 while every microphone is closed because a person said so",
+            [({}, float(now["privacy"].paused))],
+        ),
+        (
             "microphone_frames_total",
             "counter",
             "frames captured",
@@ -53,6 +58,7 @@ def metrics(services: Services) -> str:
             "times that its capture was started again",
             [(_named(m), m.status.restarts) for m in microphones if m.status],
         ),
+        *board_families(services),
         ("queue_length", "gauge", "jobs that wait", [({}, now["queue_length"])]),
         (
             "training_running",

@@ -10,11 +10,19 @@ import anyio
 from fastapi import Depends, FastAPI, Request
 
 from appliance import clock
+from appliance.api.links import ClipLinks
 from appliance.api.streams import Streams
+from appliance.audio.playback import Playback
+from appliance.logtail import LogTail
 
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.events import EventBus
+    from appliance.gate.gate import Gate
+    from appliance.gate.shadow import Shadow
+    from appliance.hardware.hardware import Hardware
+    from appliance.hooks.hooks import Hooks
+    from appliance.inbox.table import Inbox
     from appliance.jobs.queue import Queue
     from appliance.jobs.runner import Runner
     from appliance.library.clips import Clips
@@ -22,12 +30,15 @@ if TYPE_CHECKING:
     from appliance.library.labels import Labels
     from appliance.live.detections import Detections
     from appliance.live.listener import Listener
+    from appliance.live.rates import Rates
     from appliance.models.deploy import Deployments
     from appliance.models.thresholds import Thresholds
     from appliance.models.versions import Versions
     from appliance.paths import DataFolder
     from appliance.recording.background import Background
+    from appliance.recording.history import History
     from appliance.recording.microphones import Microphones
+    from appliance.recording.privacy import Privacy
     from appliance.recording.recorder import Recorder
     from appliance.recording.schedule import Schedules
     from appliance.recording.triggered import Triggers
@@ -49,6 +60,7 @@ class Services:
     labels: Labels
     datasets: Datasets
     microphones: Microphones
+    privacy: Privacy
     recorder: Recorder
     triggers: Triggers
     schedules: Schedules
@@ -58,9 +70,21 @@ class Services:
     versions: Versions
     deployments: Deployments
     thresholds: Thresholds
+    rates: Rates
     detections: Detections
     listener: Listener
+    hardware: Hardware
+    hooks: Hooks
+    inbox: Inbox
+    history: History
+    gate: Gate
+    shadow: Shadow
     token: str
+    playback: Playback = field(default_factory=Playback)
+    links: ClipLinks = field(default_factory=ClipLinks)
+    log: LogTail = field(default_factory=LogTail)
+    port: int = 0
+    """Of the TCP listener, once it is known: the setting may be 0."""
     streams: Streams = field(default_factory=Streams)
     started: float = field(default_factory=clock.seconds)
     routes: FastAPI | None = field(default=None, init=False, repr=False)
@@ -74,6 +98,7 @@ class Services:
     def close(self) -> None:
         """End the event streams, and take no more files to decode."""
         self.streams.close()
+        self.playback.stop()
         self.decoding.shutdown(wait=False, cancel_futures=True)
 
 

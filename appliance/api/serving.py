@@ -44,6 +44,7 @@ async def serve_http(services: Services, unix: socket.socket, tcp: socket.socket
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     host, port = tcp.getsockname()[:2]
+    services.port = port
     log.info(
         "earmark %s listens on http://%s:%d and %s, data in %s",
         __version__,

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from appliance.api.answers import plain
 from appliance.errors import Unavailable
+from appliance.events import ASKED_FOR
 
 if TYPE_CHECKING:
     from appliance.events import Event, EventBus
@@ -102,7 +103,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.enter(self._wake)
-        unsubscribe = self._bus.subscribe(self._hear)
+        unsubscribe = self._bus.subscribe(self._hear, self._topics)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with anyio.create_task_group() as tasks:
@@ -115,7 +116,7 @@ class EventStream(Response):
 
     def _hear(self, event: Event) -> None:
         """Called on the publisher's thread: must not wait."""
-        if self._topics and event.topic not in self._topics:
+        if not (event.topic in self._topics if self._topics else event.topic not in ASKED_FOR):
             return
         if len(self._waiting) >= BACKLOG:
             self._overrun = True

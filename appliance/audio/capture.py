@@ -16,13 +16,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from signal import Signals
 
 import numpy as np
 
 from appliance import clock, units
 from appliance.audio.capture_process import CaptureProcess
+from appliance.audio.capture_state import LIVENESS, CaptureStatus
 from appliance.audio.devices import card_folders
 from appliance.audio.level import peak_dbfs, rms_dbfs
 from appliance.audio.liveness import Liveness
@@ -34,18 +35,6 @@ __all__ = ["Capture", "CaptureStatus", "Chunk"]
 
 log = logging.getLogger(__name__)
 
-STATES = (
-    "starting",
-    "running",
-    "missing",
-    "busy",
-    "stalled",
-    "silent",
-    "stuck",
-    "ended",
-    "failed",
-    "stopped",
-)
 COMMAND = (sys.executable, "-m", "appliance.audio.capture_child")
 STALL_S = 4.0
 # Opening may take long: a slow sound server, a cold disk, a Python on a small board.
@@ -59,25 +48,6 @@ _PEAK_FALL_DB_PER_S = 20.0
 Consumer = Callable[[Chunk], None]
 
 
-@dataclass(frozen=True)
-class CaptureStatus:
-    """state: one of STATES. frames, lost_frames: since the start, over all streams. restarts: how
-    often the child was started again. since: wall time of the last change of state."""
-
-    state: str
-    detail: str = ""
-    advice: str = ""
-    rate: int = 0
-    channels: int = 0
-    frames: int = 0
-    lost_frames: int = 0
-    restarts: int = 0
-    level_dbfs: float = units.SILENCE_DBFS
-    peak_dbfs: float = units.SILENCE_DBFS
-    since: float = 0.0
-    retry_in_s: float | None = None
-
-
 StateCallback = Callable[[CaptureStatus], None]
 
 
@@ -85,7 +55,8 @@ class Capture:
     """`start` it once, `stop` it once. Raises InvalidInput for a source that means nothing.
 
     gain_db and channel (None averages all) may be set while it runs. `on_state` is called on the
-    supervisor's thread with the status after each change of state.
+    supervisor's thread with the status after each change of state. `turned_ns` is when that thread
+    last went through its loop, whatever the microphone does: it stands still only when it hangs.
     """
 
     def __init__(
@@ -106,11 +77,14 @@ class Capture:
         self.channel = channel
         self.ring = Ring(ring_seconds)
         self.child_pid: int | None = None
+        self.turned_ns = clock.monotonic_ns()
         self._on_state = on_state
         self._command = tuple(command)
         self._consumers: list[Consumer] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._nudge = threading.Event()  # whoever waits shall look again
+        self._paused: tuple[str, str] | None = None
         self._thread: threading.Thread | None = None
         self._status = CaptureStatus("stopped", since=time.time())
         self._retry_at = 0.0
@@ -127,8 +101,23 @@ class Capture:
     def stop(self) -> None:
         """End the child and the thread; returns when both are gone."""
         self._stop.set()
+        self._nudge.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def pause(self, detail: str, advice: str = "") -> None:
+        """Hear nothing until `resume`: no chunk comes any more, the child is ended, so that the
+        device is closed, and the ring forgets. Consumers stay subscribed. Any thread, any time."""
+        self._paused = (detail, advice)
+        self._nudge.set()
+
+    def resume(self) -> None:
+        self._paused = None
+        self._nudge.set()
+
+    def retry(self) -> None:
+        """Try at once, instead of waiting for the next attempt: something was plugged in."""
+        self._nudge.set()
 
     def subscribe(self, consumer: Consumer) -> Callable[[], None]:
         """Call `consumer` with every chunk from now on, on the supervisor's thread; it must
@@ -153,6 +142,10 @@ class Capture:
         wait_s = FIRST_WAIT_S
         self._set("starting", "the microphone is being opened")
         while not self._stop.is_set():
+            if self._is_paused():
+                self._rest()
+                wait_s = FIRST_WAIT_S
+                continue
             # The state stays what it was ("missing") until sound comes, rather than flicker.
             began = clock.seconds()
             try:
@@ -163,9 +156,11 @@ class Capture:
                 ending = Ending("failed", str(error), "see the daemon's log")
             if self._stop.is_set():
                 break
+            if self._is_paused():
+                continue
             if ending.state == "ended":
                 self._set("ended", ending.message)
-                self._stop.wait()
+                self._idle_until(self._stop.is_set)
                 break
             wait_s = FIRST_WAIT_S if clock.seconds() - began > HEALTHY_S else wait_s
             with self._lock:
@@ -178,13 +173,37 @@ class Capture:
             wait_s = FIRST_WAIT_S if plugged else min(2 * wait_s, LONGEST_WAIT_S)
         self._set("stopped", "")
 
+    def _is_paused(self) -> bool:
+        return self._paused is not None
+
+    def _rest(self) -> None:
+        """Paused, until somebody resumes."""
+        while not self._stop.is_set() and (paused := self._paused) is not None:
+            self.ring.clear()
+            self._set("paused", *paused)
+            self._idle_until(lambda: self._stop.is_set() or self._paused is not paused)
+        # What was not wanted is not lost.
+        self._end_ns = None
+        if not self._stop.is_set():
+            self._set("starting", "the microphone is being opened")
+
+    def _idle_until(self, over: Callable[[], bool]) -> None:
+        while not over():
+            self.turned_ns = clock.monotonic_ns()
+            self._nudge.wait(1.0)
+            self._nudge.clear()
+
     def _wait(self, wait_s: float) -> bool:
         """Wait before the next attempt; less, and True, when a sound card comes or goes."""
         cards = card_folders()
         until = clock.seconds() + wait_s
         while not self._stop.is_set() and (rest := until - clock.seconds()) > 0:
-            self._stop.wait(min(rest, 1.0))
-            if card_folders() != cards:
+            self.turned_ns = clock.monotonic_ns()
+            nudged = self._nudge.wait(min(rest, 1.0))
+            self._nudge.clear()
+            if self._is_paused():
+                return False
+            if nudged or card_folders() != cards:
                 # A card is there before its devices can be opened.
                 self._stop.wait(0.5)
                 return True
@@ -215,7 +234,8 @@ class Capture:
         """Handle messages until the child ends; None when it ended without a word."""
         stream = _Stream()
         heard = clock.seconds()
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._is_paused():
+            self.turned_ns = clock.monotonic_ns()
             try:
                 # Woken often enough to notice `stop`, seldom enough to cost nothing.
                 message = reader.next(0.25)
@@ -230,6 +250,8 @@ class Capture:
                     return self._stalled(stream, limit)
                 continue
             heard = clock.seconds()
+            if self._is_paused():
+                break
             if isinstance(message, Ending):
                 return message
             if isinstance(message, StreamFormat):
@@ -273,7 +295,7 @@ class Capture:
         )
         self._end_ns = chunk.moment_ns(chunk.end_frame)
         self._meter(chunk)
-        self._set(state, *_LIVENESS[state])
+        self._set(state, *LIVENESS[state])
         self.ring.append(chunk)
         with self._lock:
             consumers = list(self._consumers)
@@ -329,7 +351,7 @@ class Capture:
             if (before.state, before.detail) == (state, detail):
                 return
             after = replace(before, state=state, detail=detail, advice=advice, since=time.time())
-            if state not in _LIVENESS:
+            if state not in LIVENESS:
                 silence = units.SILENCE_DBFS
                 after = replace(after, level_dbfs=silence, peak_dbfs=silence)
             self._status = after
@@ -341,20 +363,6 @@ class Capture:
                 self._on_state(self.status())
             except Exception:
                 log.exception("the state callback of %s failed", self.id)
-
-
-# States of a stream that runs: detail and advice.
-_LIVENESS = {
-    "running": ("", ""),
-    "silent": (
-        "the microphone sends nothing but zeros",
-        "it may be muted: check its switch, or `alsamixer`",
-    ),
-    "stuck": (
-        "the microphone sends one and the same value",
-        "it is broken or badly plugged; unplug it and plug it in again",
-    ),
-}
 
 
 class _Stream:

@@ -66,6 +66,12 @@ class Ring:
             while self._frames - len(self._chunks[0].samples) >= limit:
                 self._frames -= len(self._chunks.popleft().samples)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._chunks.clear()
+            self._frames = 0
+
     def since(self, captured_ns: int) -> Stretch:
         """What was captured at `captured_ns` or later, as far back as the ring reaches.
 

@@ -25,8 +25,21 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         {
             "serve": ("serve:serve", "Run the daemon on a data folder."),
             "demo": ("serve:demo", "Watch a box learn sounds and hear them; no microphone needed."),
+            "tui": ("tui:tui", "Everything on one screen, by keyboard."),
             "status": ("status:status", "What the box is doing now."),
+            "pause": ("privacy:pause", "Close every microphone, for privacy."),
+            "resume": ("privacy:resume", "Listen again after a pause."),
+            "board": ("board:board", "The board: temperatures, power, button and light."),
+            "hooks": ("hooks:hooks", "Programs that run when something happens; try one."),
             "events": ("status:events", "Follow what happens in the box."),
+            "install": (
+                "install:install",
+                "Install as a service that starts at boot; again to upgrade.",
+            ),
+            "uninstall": (
+                "install:uninstall",
+                "Remove the service; the sounds stay unless told otherwise.",
+            ),
         },
     ),
     (
@@ -40,6 +53,10 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             ),
             "schedule": ("gather:schedule", "Record every day at a time."),
             "background": ("gather:background", "Gather background samples over time."),
+            "history": (
+                "history:history",
+                "The last hours of each microphone: pause, cut, forget.",
+            ),
             "import": (
                 "import_sounds:import_sounds",
                 "Import a folder a class, or a labels.csv.",
@@ -76,9 +93,12 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         "Listening",
         {
             "deploy": ("deploy:deploy", "Let a version listen."),
+            "compare": ("compare:compare", "Hear two versions against each other."),
+            "shadow": ("shadow:shadow", "A version that listens silently beside the live one."),
             "rollback": ("deploy:rollback", "Go back to the deployment before."),
             "predict": ("deploy:predict", "Ask the deployed version about files."),
             "listen": ("listen:listen", "Watch live what the box hears."),
+            "rejected": ("listen:rejected", "What was nearly reported, and why it was not."),
             "detections": ("detections:detections", "List detections; confirm or refute them."),
             "thresholds": ("deploy:thresholds", "Show or set the score that a label must reach."),
         },

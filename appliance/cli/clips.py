@@ -21,6 +21,7 @@ from appliance.units import human_duration
 )
 @filter_options
 @page_options
+@click.option("--inbox", is_flag=True, help="Those without a label, what teaches most first.")
 @click.pass_context
 @pass_state
 def clips(
@@ -30,11 +31,17 @@ def clips(
     limit: int,
     cursor: str | None,
     everything: bool,
+    inbox: bool,
 ) -> None:
     """List clips, the newest first."""
     if context.invoked_subcommand is not None:
         if filters:
             raise click.UsageError("put the conditions behind the subcommand's name")
+        return
+    if inbox:
+        from appliance.cli.inbox import show_inbox
+
+        show_inbox(state, filters, limit, cursor, everything)
         return
     page = fetch(state, "/clips", filters, limit, cursor, everything)
     if state.json:
@@ -89,6 +96,8 @@ def show(state: State, clip: int) -> None:
         emit({**found, "history": history})
         return
     synced = "" if found["clock_synced"] else " (the clock was not set)"
+    if found["source"] == "import":
+        synced = " (when it was imported)"
     parent = f"clip {found['parent']}, from {found['start_s']:.2f} s" if found["parent"] else None
     pairs(
         [
@@ -101,6 +110,7 @@ def show(state: State, clip: int) -> None:
             ("microphone", found["microphone"]),
             ("source", found["source"]),
             ("file", found["filename"]),
+            ("kept", "yes, when room is made" if found["protected"] else None),
             ("cut from", parent),
             ("recorded", moment(found["recorded_at"]) + synced),
             *((f"column {safe(key)}", value) for key, value in found["extra"].items()),
@@ -127,6 +137,33 @@ def audio(state: State, clip: int, file: Path | None) -> None:
         emit({"clip": clip, "file": str(target)})
     else:
         say(f"{safe(target)}")
+
+
+@clips.command("play", short_help="Play a clip on the box's own speaker.")
+@click.argument("clip", type=int)
+@pass_state
+def play(state: State, clip: int) -> None:
+    """Play a clip on the speaker of the box, not of the machine that you sit at: see `link`."""
+    with state.client() as client:
+        client.post(f"/clips/{clip}/play")
+    if state.json:
+        emit({"clip": clip, "playing": True})
+    else:
+        say(f"Clip {clip} plays on the box's speaker.")
+
+
+@clips.command("link", short_help="A link to hear one clip in a browser, good for 5 minutes.")
+@click.argument("clip", type=int)
+@pass_state
+def link(state: State, clip: int) -> None:
+    """Print a link to the sound of this clip alone, and the ssh line that makes it reachable."""
+    with state.client() as client:
+        made = client.post(f"/clips/{clip}/link")
+    if state.json:
+        emit(made)
+    else:
+        say(made["url"])
+        note(f"From your own machine, first: {made['tunnel']}")
 
 
 @clips.command("cut", short_help="Cut a stretch of a clip into a clip of its own.")
@@ -179,6 +216,21 @@ def delete(state: State, clip: tuple[str, ...], yes: bool) -> None:
         for one in refused:
             note(f"{safe(one['error'])}: {safe(one['advice'])}", "red")
     raise click.exceptions.Exit(1 if refused else 0)
+
+
+@clips.command("keep", short_help="Keep clips when room is made.")
+@click.argument("clip", nargs=-1, required=True)
+@click.option("--release", is_flag=True, help="They need not be kept any more.")
+@pass_state
+def keep(state: State, clip: tuple[str, ...], release: bool) -> None:
+    """Keep clips when room is made: numbers, ranges like 12-15, or - for standard input."""
+    body = {"clips": parse_ids(clip), "keep": not release}
+    with state.client() as client:
+        changed = client.post("/clips/keep", body)["changed"]
+    if state.json:
+        emit({"changed": changed})
+    else:
+        say(f"{count(changed, 'clip')} {'released' if release else 'kept'}.")
 
 
 @clips.command("export", short_help="Write clips as class folders with a labels.csv.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli.common import State, command, emit, group, pass_state
+from appliance.cli.engines import post_and_show, show_certificate
 from appliance.cli.output import bar, fold, moment, note, percent, right, safe, say, table
 
 if TYPE_CHECKING:
@@ -23,19 +24,51 @@ if TYPE_CHECKING:
     metavar="fp32|fp16|int8",
     help="Of the engine that is compiled for this device.",
 )
+@click.option("--force", is_flag=True, help="Although it is worse than what listens.")
+@click.option("--shadow", is_flag=True, help="Silently beside what listens: see `earmark shadow`.")
 @pass_state
-def deploy(state: State, version: str | None, precision: str) -> None:
-    """Compile VERSION for this device, compare it with its training, and let it listen.
+def deploy(state: State, version: str | None, precision: str, force: bool, shadow: bool) -> None:
+    """Hear VERSION against what listens now, compile it for this device, and let it listen.
 
-    An engine that does not agree with its training is refused, and what listened before goes on.
-    Without VERSION: what listens now, and what did before.
+    It is heard against the labelled clips and the last hours of each microphone. A version that is
+    worse, or whose engine does not agree with its training, is refused, and what listened before
+    goes on. fp16 and int8 are faster on a GPU and smaller everywhere; only the front end stays in
+    fp32. Without VERSION: what listens now, and what did before.
     """
     with state.client() as client:
         if version is None:
             _history(state, client)
             return
-        made = client.post("/deployments", {"version": version, "precision": precision})
+        body: dict[str, Any] = {"version": version, "precision": precision}
+        if shadow:
+            from appliance.cli.shadow import show_shadow
+
+            show_shadow(state, client.post("/shadow", body))
+            return
+        made = client.post("/deployments", {**body, "force": force, "wait_s": 0})
+        if "candidate" in made:
+            made = _followed(state, client, made)
     _live(state, made)
+
+
+def _followed(state: State, client: Client, comparison: dict[str, Any]) -> dict[str, Any]:
+    """The deployment that the comparison leads to, once it does."""
+    from appliance.cli.compare import follow, show_report
+    from appliance.client import ClientError
+
+    ended = follow(state, client, comparison)
+    if ended["deployment"] is None:
+        if not state.json and ended["report"].get("compared"):
+            show_report(ended)
+        advice = f"see `earmark compare {ended['id']}`"
+        if ended["state"] == "refused":
+            advice += ", or deploy it all the same with --force"
+        raise ClientError(f"{ended['candidate']} is not deployed: {ended['detail']}", advice)
+    if not state.json and ended["report"].get("compared"):
+        show_report(ended)
+    known = client.get("/deployments")["items"]
+    made = next(row for row in known if row["id"] == ended["deployment"])
+    return {**made, "comparison": ended["id"]}
 
 
 def _history(state: State, client: Client) -> None:
@@ -64,20 +97,18 @@ def _history(state: State, client: Client) -> None:
     current = known["current"]
     if current and current.get("problem"):
         note(f"{current['version']} does not run: {safe(current['problem'])}", "red")
+    elif current:
+        if current.get("notice"):
+            note(safe(current["notice"]), "yellow")
+        show_certificate(current["certificate"])
 
 
 def _live(state: State, made: dict[str, Any]) -> None:
     if state.json:
         emit(made)
         return
-    figures = made["certificate"]
     say(f"{made['version']} listens now ({made['precision']}, {safe(made['engine'])}).", "green")
-    say(
-        f"  compared on {figures['windows']} windows: same label on "
-        f"{percent(figures['agreement'])}, largest difference {figures['largest_difference']:.1e}; "
-        f"{figures['latency_median_ms']:.1f} ms a window, "
-        f"at worst {figures['latency_p99_ms']:.1f} ms"
-    )
+    show_certificate(made["certificate"])
 
 
 @command("rollback", short_help="Go back to the deployment before.")
@@ -85,13 +116,11 @@ def _live(state: State, made: dict[str, Any]) -> None:
 def rollback(state: State) -> None:
     """Deploy again what listened before; twice in a row comes back to where it began."""
     with state.client() as client:
-        _live(state, client.post("/deployments/rollback"))
+        _live(state, post_and_show(state, client, "/deployments/rollback", None))
 
 
 @command("predict", short_help="Ask the deployed version about files.")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1, 100), default=3, show_default=True, help="Scores.")
 @click.option("--windows", is_flag=True, help="Show each window's best label too.")
 @pass_state
@@ -99,11 +128,12 @@ def predict(state: State, files: tuple[Path, ...], top: int, windows: bool) -> N
     """What does the deployed version say about FILES? A bad file stops none of the others."""
     from appliance.client import FILES_A_REQUEST
 
-    results: list[dict[str, Any]] = []
+    results = [_not_there(path) for path in files if not path.is_file()]
+    there = tuple(path for path in files if path.is_file())
     version = ""
     with state.client() as client:
-        for start in range(0, len(files), FILES_A_REQUEST):
-            part = files[start : start + FILES_A_REQUEST]
+        for start in range(0, len(there), FILES_A_REQUEST):
+            part = there[start : start + FILES_A_REQUEST]
             answer = _ask(client, part)
             version = answer["version"] or version
             for path, result in zip(part, answer["results"], strict=True):
@@ -114,6 +144,12 @@ def predict(state: State, files: tuple[Path, ...], top: int, windows: bool) -> N
         for result in results:
             _show(result, top, windows)
     raise click.exceptions.Exit(1 if any(r.get("error") for r in results) else 0)
+
+
+def _not_there(path: Path) -> dict[str, Any]:
+    what = "is a folder" if path.is_dir() else "is not there"
+    problem = {"detail": f"{path} {what}", "advice": "give a sound file", "status": 404}
+    return {"filename": str(path), "error": problem}
 
 
 def _ask(client: Client, files: tuple[Path, ...]) -> dict[str, Any]:
@@ -170,8 +206,17 @@ def thresholds(state: State, context: click.Context) -> None:
         emit({"items": rows})
     elif rows:
         table(
-            [fold("label"), right("threshold"), ""],
-            [(r["label"], f"{r['value']:.2f}", "" if r["own"] else "default") for r in rows],
+            [fold("label"), right("threshold"), "", right("false a day"), right("recall")],
+            [
+                (
+                    r["label"],
+                    f"{r['value']:.2f}",
+                    _origin(r),
+                    _a_day(r["expected"]),
+                    _between((r["expected"] or {}).get("recall")),
+                )
+                for r in rows
+            ],
         )
     else:
         say("There is no label yet.")
@@ -179,11 +224,22 @@ def thresholds(state: State, context: click.Context) -> None:
 
 @thresholds.command("set", short_help="Give a label a threshold of its own.")
 @click.argument("label")
-@click.argument("value", type=float)
+@click.argument("value", type=float, required=False)
+@click.option(
+    "--per-day", type=float, metavar="N", help="At most N false alarms a day: the box solves it."
+)
 @pass_state
-def set_threshold(state: State, label: str, value: float) -> None:
-    """VALUE is between 0 and 1: 0.5 reports much, 0.9 little. It works at once."""
-    _put(state, label, value)
+def set_threshold(state: State, label: str, value: float | None, per_day: float | None) -> None:
+    """VALUE is between 0 and 1: 0.5 reports much, 0.9 little. It works at once.
+
+    With --per-day 1 the box solves the score from the hours that it has listened with the
+    deployed version: every time that the score rose counts as a false alarm, unless you confirmed
+    it. It is solved again as hours pass and when you confirm or refute detections; only a
+    confirmed one may lower it.
+    """
+    if (value is None) == (per_day is None):
+        raise click.UsageError("give a VALUE, or --per-day N")
+    _put(state, label, {"value": value} if per_day is None else {"per_day": per_day})
 
 
 @thresholds.command("reset", short_help="Go back to the default threshold.")
@@ -191,16 +247,53 @@ def set_threshold(state: State, label: str, value: float) -> None:
 @pass_state
 def reset_threshold(state: State, label: str) -> None:
     """Give LABEL the default threshold again."""
-    _put(state, label, None)
+    _put(state, label, {"value": None})
 
 
-def _put(state: State, label: str, value: float | None) -> None:
+def _put(state: State, label: str, body: dict[str, float | None]) -> None:
     from appliance.client import quoted
 
     with state.client() as client:
-        row = client.put(f"/labels/{quoted(label)}/threshold", {"value": value})
+        row = client.put(f"/labels/{quoted(label)}/threshold", body)
     if state.json:
         emit(row)
     else:
         kind = "" if row["own"] else " (the default)"
         say(f"{safe(row['label'])} must reach {row['value']:.2f}{kind}.")
+        _expected(row["expected"])
+
+
+def _origin(row: dict[str, Any]) -> str:
+    if row["per_day"] is not None:
+        return f"at most {row['per_day']:g} false a day"
+    return "" if row["own"] else "default"
+
+
+def _a_day(expected: dict[str, Any] | None) -> str:
+    if expected is None or expected["a_day"] is None:
+        return "?"
+    return f"{expected['a_day']:.2g} ({expected['low']:.2g} to {expected['high']:.2g})"
+
+
+def _between(share: dict[str, Any] | None) -> str:
+    if share is None:
+        return "?"
+    return f"{share['value']:.0%} ({share['low']:.0%} to {share['high']:.0%})"
+
+
+def _expected(expected: dict[str, Any] | None) -> None:
+    """What the threshold lets expect, and what that rests on."""
+    if expected is None:
+        note("The deployed version does not know this label.", "dim")
+        return
+    say(f"  false alarms  {safe(expected['sentence'])}")
+    if (recall := expected["recall"]) is not None:
+        say(f"  recall        {_between(recall)}, on {recall['total']} held-out clips")
+    if (precision := expected["precision"]) is not None:
+        on = "confirmed detections" if expected["precision_from"] == "detections" else "clips"
+        say(f"  precision     {_between(precision)}, on {on}")
+    if expected["unreviewed"]:
+        say(
+            f"  {expected['unreviewed']} detections that nobody has judged count as false:"
+            " earmark detections confirm ID"
+        )

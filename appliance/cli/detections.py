@@ -138,6 +138,16 @@ def refute(state: State, ids: tuple[str, ...], label: str | None) -> None:
     _review(state, ids, "refuted", label)
 
 
+@detections.command("relabel", short_help="Say what they really were.")
+@click.argument("label")
+@click.argument("ids", nargs=-1, required=True)
+@pass_state
+def relabel(state: State, label: str, ids: tuple[str, ...]) -> None:
+    """Say that detections were LABEL: their clips get it, and those that had said so are
+    confirmed."""
+    _review(state, ids, "refuted", label)
+
+
 @detections.command("clear", short_help="Take a judgement back.")
 @click.argument("ids", nargs=-1, required=True)
 @pass_state
@@ -147,16 +157,13 @@ def clear(state: State, ids: tuple[str, ...]) -> None:
 
 
 def _review(state: State, ids: tuple[str, ...], review: str | None, label: str | None) -> None:
-    changed = []
+    body: dict[str, Any] = {"detections": parse_ids(ids), "review": review, "label": label}
     with state.client() as client:
-        for number in parse_ids(ids):
-            body: dict[str, Any] = {"review": review}
-            if label is not None:
-                body["label"] = label
-            changed.append(client.put(f"/detections/{number}/review", body))
+        changed = client.post("/detections/review", body)["items"]
     if state.json:
         emit({"items": changed})
         return
     for row in changed:
-        really = f", it was {safe(label)}" if label else ""
+        other = row["review"] == "refuted" and row["review_label"]
+        really = f", it was {safe(row['review_label'])}" if other else ""
         say(f"{row['id']} {safe(row['label'])}: {row['review'] or 'not judged'}{really}")

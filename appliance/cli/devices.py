@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from appliance.cli.common import (
     pass_state,
     yes_option,
 )
-from appliance.cli.output import Column, decibel, fold, right, safe, say, table
+from appliance.cli.output import Column, decibel, fold, note, right, safe, say, table
 from appliance.cli.triggers import switch, trigger_options
+
+STARTS_WITHIN_S = 4.0
 
 
 @group(
@@ -134,6 +137,22 @@ def add(state: State, source: str, **options: Any) -> None:
         emit(added)
     else:
         say(f"{safe(added['name'])} is set up ({safe(added['source'])}).")
+        _say_whether_it_is_there(state, added)
+
+
+def _say_whether_it_is_there(state: State, added: dict[str, Any]) -> None:
+    """A source that is not there is kept and tried again; but a mistyped one should be noticed."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    with state.client() as client:
+        while True:
+            status = client.get(microphone_path(added["id"]))["status"]
+            if status["state"] != "starting" or time.monotonic() >= deadline:
+                break
+            time.sleep(0.1)
+    if status["state"] not in ("starting", "running", "silent", "stopped", "paused", "ended"):
+        note(f"It is {status['state']} now: {safe(status['detail'])}. It is tried again.", "yellow")
+        if status["advice"]:
+            note(safe(status["advice"]))
 
 
 @devices.command("set", short_help="Change a microphone.")

@@ -47,6 +47,9 @@ def show_evaluation(evaluation: dict[str, Any]) -> None:
             ("judged by", f"{evaluation['protocol']}: {evaluation['note']}"),
         ]
     )
+    for warning in evaluation.get("warnings") or []:
+        note(f"note  {safe(warning)}", "yellow")
+    _unknown(evaluation.get("unknown"))
     if evaluation["optimistic"]:
         note("These figures are optimistic: see above.", "yellow")
     say()
@@ -79,6 +82,19 @@ def show_evaluation(evaluation: dict[str, Any]) -> None:
     say()
     _confusion(evaluation["confusion"])
     _curves(evaluation["curves"])
+
+
+def _unknown(figures: dict[str, Any] | None) -> None:
+    """How often a sound that was never taught passes for a known one."""
+    if figures is None:
+        return
+    say(
+        f"Unknown sounds taken for known ones: {percent(figures['reported'])} where "
+        f"{percent(figures['recall'])} of the known are found "
+        f"({percent(figures['without_rejection'])} without rejecting the unfamiliar), judged on "
+        f"{count(figures['clips'], 'clip')} of {safe(', '.join(figures['classes']))}, "
+        "kept from a network of its own."
+    )
 
 
 def _confusion(confusion: dict[str, Any]) -> None:

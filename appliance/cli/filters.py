@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SOURCES = ("import", "recording", "trigger", "schedule", "background", "cut", "detection")
+SOURCES = (
+    *("import", "recording", "trigger", "schedule", "background", "cut"),
+    *("detection", "shadow", "history"),
+)
 LARGEST_RANGE = 100_000
 
 

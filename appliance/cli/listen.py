@@ -8,10 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import State, command, emit_line, microphone_names, pass_state
+from appliance.cli.common import State, command, emit, emit_line, microphone_names, pass_state
 from appliance.cli.durations import DURATION
 from appliance.cli.following import followed
-from appliance.cli.output import bar, console, draw, live_display, note, percent, safe, say
+from appliance.cli.output import (
+    bar,
+    console,
+    draw,
+    fold,
+    live_display,
+    moment,
+    note,
+    percent,
+    right,
+    safe,
+    say,
+    table,
+)
 from appliance.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -20,6 +33,7 @@ if TYPE_CHECKING:
     from appliance.client import Client
 
 LOOK_EVERY_S = 0.3
+ENDED_EVERY_S = 2.0
 # Older windows are shown as such: the microphone has stopped, or nothing is deployed.
 STALE_S = 5.0
 LABEL_WIDTH = 20
@@ -56,7 +70,7 @@ def listen(
     live = None if state.json else live_display()
     topics = ["detection", "hearing"] if state.json and hearing else ["detection"]
     told: set[int] = set()
-    drawn = 0.0
+    drawn = asked = 0.0
     try:
         for event in followed(state, topics, seconds, tick_s=LOOK_EVERY_S):
             if event is not None and (data := _wanted(event[1], only)):
@@ -70,6 +84,11 @@ def listen(
                         _detection(live, found, names)
                     if limit is not None and len(told) >= limit:
                         return
+            if event is None and time.monotonic() - asked >= ENDED_EVERY_S:
+                asked = time.monotonic()
+                if _all_ended(client, only):
+                    note("Every microphone has ended: there is nothing more to hear.", "yellow")
+                    return
             if live is not None and time.monotonic() - drawn >= LOOK_EVERY_S:
                 drawn = time.monotonic()
                 heard = client.get("/hearing")
@@ -95,12 +114,22 @@ def _chosen(names: dict[str, str], microphone: str | None) -> str | None:
     raise InvalidInput(f"there is no microphone {microphone!r}", "list them with `earmark devices`")
 
 
+def _all_ended(client: Client, only: str | None) -> bool:
+    """Whether everything that is listened to was a replay that is over."""
+    views = client.get("/microphones")["items"]
+    heard = [v for v in views if v["enabled"] and v["listen"] and only in (None, v["id"])]
+    return bool(heard) and all(view["status"]["state"] == "ended" for view in heard)
+
+
 def _introduce(client: Client, names: dict[str, str]) -> None:
     current = client.get("/deployments")["current"]
     if current is None:
         raise InvalidInput("nothing is deployed", "let a version listen: earmark deploy V001")
     if not names:
         note("No microphone is set up: earmark devices", "yellow")
+    privacy = client.get("/privacy")
+    if privacy["paused"]:
+        note(f"{safe(privacy['detail'])}. Listen again: earmark resume", "yellow")
     note(f"{current['version']} listens. Ctrl-C ends this view; the box goes on.", "dim")
 
 
@@ -141,6 +170,8 @@ def hearing_lines(
         old = f"  (heard nothing for {age:.0f} s)" if age is not None and age > STALE_S else ""
         missed = f"  {state_now['missed']} windows missed" if state_now.get("missed") else ""
         lines.append(f"{safe(names.get(identifier, identifier))}{old}{missed}")
+        if advice := (state_now.get("drift") or {}).get("advice"):
+            lines.append(f"  {safe(advice)}"[:width])
         label_width = max(6, min(LABEL_WIDTH, width - 22))
         bar_width = max(4, min(40, width - label_width - 13))
         for entry in state_now["top"][:top]:
@@ -149,3 +180,45 @@ def hearing_lines(
             score = percent(entry["score"]).rjust(7)
             lines.append(f"  {shown.ljust(label_width)} {bar(entry['score'], bar_width)} {score}")
     return lines or ["No microphone is heard yet."]
+
+
+@command("rejected", short_help="What was nearly reported, and why it was not.")
+@click.option("--microphone", "-m", "--mic", metavar="NAME", help="Only this microphone.")
+@click.option("--label", metavar="LABEL", help="Only this label.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="At most so many.",
+)
+@pass_state
+def rejected(state: State, microphone: str | None, label: str | None, limit: int) -> None:
+    """Candidates that were not reported, newest first, each with its reason: "0.71 under 0.80",
+    "background louder (0.55)", "cooling down 4.0 s", "unfamiliar (0.63)".
+
+    The last 200 of each microphone are kept while the daemon runs.
+    """
+    with state.client() as client:
+        names = microphone_names(client)
+        only = _chosen(names, microphone)
+        asked = {"microphone": only, "label": label, "limit": limit}
+        found = client.get("/rejected", **{k: v for k, v in asked.items() if v is not None})
+    if state.json:
+        emit(found)
+    elif found["items"]:
+        table(
+            ["heard", fold("label"), right("score"), fold("microphone"), fold("not reported")],
+            [
+                (
+                    moment(row["at"]),
+                    row["label"],
+                    percent(row["score"]),
+                    names.get(row["microphone"], row["microphone"]),
+                    row["reason"],
+                )
+                for row in found["items"]
+            ],
+        )
+    else:
+        say("Nothing came near its threshold.")

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
+
+from appliance.text import count as count
+from appliance.text import decibel as decibel
+from appliance.text import moment as moment
+from appliance.text import percent as percent
+from appliance.text import safe as safe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,17 +95,6 @@ def draw(live: Live, lines: Sequence[str]) -> None:
     live.update(Text("\n".join(lines), no_wrap=True, overflow="crop"), refresh=True)
 
 
-def safe(text: object) -> str:
-    """`text` on one line, with control characters replaced by their escapes."""
-    return "".join(
-        letter.encode("unicode_escape").decode()
-        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
-        or unicodedata.bidirectional(letter) in ("LRE", "RLE", "LRO", "RLO", "LRI", "RLI", "FSI")
-        else letter
-        for letter in str(text)
-    )
-
-
 def say(text: str | Text = "", style: str | None = None) -> None:
     """One line for people on standard output."""
     console().print(text, style=style, soft_wrap=True)
@@ -161,29 +154,6 @@ def pairs(rows: Iterable[tuple[str, Any]]) -> None:
     out = console()
     for title, value in kept:
         out.print(Text.assemble((title.ljust(width) + "  ", "bold"), _cell(value)), soft_wrap=True)
-
-
-def moment(epoch: float | None) -> str:
-    """Local date and time of an epoch time; empty for None."""
-    if epoch is None:
-        return ""
-    try:
-        return datetime.fromtimestamp(epoch).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return f"{epoch:.0f}"
-
-
-def percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
-
-
-def decibel(level: float | None) -> str:
-    return "" if level is None else f"{level:.0f} dB"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """`1 clip`, `3 clips`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def unicode_output() -> bool:

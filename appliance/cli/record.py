@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import signal
 import time
 from collections.abc import Generator
@@ -61,6 +62,8 @@ def record(
     seconds = seconds if seconds is not None else seconds_option
     with state.client() as client:
         chosen = list(names) or _default(client, every)
+        if label is not None:
+            _say_if_new(client, label)
         started = client.post(
             "/recordings",
             {
@@ -88,6 +91,16 @@ def record(
         raise click.exceptions.Exit(130)
     bad = any(recording["state"] != "stored" for recording in recordings)
     raise click.exceptions.Exit(1 if bad else 0)
+
+
+def _say_if_new(client: Client, label: str) -> None:
+    """A recording is not refused for its label, since the moment does not come again; but one that
+    was mistyped should be noticed."""
+    known = [row["name"] for row in client.get("/labels")["items"]]
+    if label not in known:
+        close = difflib.get_close_matches(label, known, n=1, cutoff=0.6)
+        hint = f"; did you mean {close[0]}? Then: earmark labels merge" if close else ""
+        note(f"{safe(label)} is a new label{safe(hint)}", "yellow")
 
 
 def _default(client: Client, every: bool) -> list[str]:

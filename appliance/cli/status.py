@@ -36,10 +36,18 @@ def status(state: State) -> None:
             ("training", ready + (f", and {count(more, 'more reason')}" if more > 0 else "")),
             ("job", _job(seen["job"], seen["queue_length"])),
             ("listening", _deployment(seen["deployment"])),
+            ("engine", _work(seen.get("engine_work"))),
+            ("history", describe_history(seen["history"])),
         ]
     )
+    privacy = seen.get("privacy")
+    if privacy and privacy["paused"]:
+        say(f"{safe(privacy['detail'])}. Listen again: earmark resume", "yellow")
+    kept = {row["microphone"]: row for row in seen["history"]["microphones"]}
     for microphone in seen["microphones"]:
-        say(f"microphone {safe(microphone['name'])}: {_microphone(microphone)}")
+        past = kept.get(microphone["id"])
+        kept_s = f", {_past(past)} of history" if past else ""
+        say(f"microphone {safe(microphone['name'])}: {_microphone(microphone)}{kept_s}")
     if not seen["microphones"]:
         say("No microphone is set up: earmark devices")
 
@@ -63,7 +71,32 @@ def _deployment(deployment: dict[str, Any] | None) -> str:
     text = f"{deployment['version']} ({deployment['precision']}, {deployment['engine']})"
     if deployment.get("problem"):
         return f"{text}, does not run: {deployment['problem']}"
+    if deployment.get("notice"):
+        return f"{text}; {deployment['notice']}"
     return f"{text} since {moment(deployment['created_at'])}"
+
+
+def describe_history(history: dict[str, Any]) -> str:
+    """In one line."""
+    words = {
+        "on": f"the last {history['hours']:g} h of each microphone",
+        "off": "off (setting history.hours)",
+        "paused": "paused: earmark history resume",
+        "shed": "off, because the disk is nearly full (setting history.min_free_mb)",
+    }
+    parts = [words.get(history["state"], history["state"]), human_size(history["bytes"])]
+    return ", ".join([*parts, *([history["problem"]] if history["problem"] else [])])
+
+
+def _past(kept: dict[str, Any]) -> str:
+    return f"{human_duration(kept['seconds'])} ({human_size(kept['bytes'])})"
+
+
+def _work(work: dict[str, Any] | None) -> str | None:
+    if work is None:
+        return None
+    done = 100 * work["fraction"]
+    return f"{work['version']} {work['precision']} is built: {work['stage']}, {done:.0f} %"
 
 
 def _microphone(microphone: dict[str, Any]) -> str:
@@ -121,6 +154,8 @@ def describe(topic: str, data: dict[str, Any]) -> str:
         if progress.get("fraction") is not None and job.get("state") == "running":
             parts.append(percent(progress["fraction"]))
         return safe(" ".join(part for part in parts if part))
+    if topic == "privacy":
+        return safe(f"{data['what']} {data['privacy']['detail']}".strip())
     if topic == "detection":
         found = data.get("detection", data)
         return safe(

@@ -82,6 +82,7 @@ def show(state: State, name: str, pictures: Path | None) -> None:
     Recall of a class is the share of the clips labelled as it that were predicted as it;
     precision the share of those predicted as it that are labelled so.
     """
+    from appliance.cli.engines import show_engines
     from appliance.cli.evaluation import show_evaluation, show_version
 
     saved: list[str] = []
@@ -89,6 +90,7 @@ def show(state: State, name: str, pictures: Path | None) -> None:
         found = client.get(_path(name))
         evaluation = client.get(_path(name, "/evaluation"))
         card = client.get(_path(name, "/card"))
+        history = client.get("/deployments")["items"]
         if pictures is not None:
             pictures.mkdir(parents=True, exist_ok=True)
             for kind in ("confusion", "curves"):
@@ -97,9 +99,11 @@ def show(state: State, name: str, pictures: Path | None) -> None:
                 saved.append(str(target))
     if state.json:
         more = {"pictures": saved} if pictures is not None else {}
-        emit({**found, "evaluation": evaluation, "card": card, **more})
+        engines = [row for row in history if row["version"] == found["name"]]
+        emit({**found, "evaluation": evaluation, "card": card, "deployments": engines, **more})
         return
     show_version(found, card)
+    show_engines(found["name"], history)
     show_evaluation(evaluation)
     for path in saved:
         say(safe(path))

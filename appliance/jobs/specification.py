@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from appliance.errors import InvalidInput
-from appliance.library.plan import HOLDOUT, plan_training
+from appliance.library.plan import HOLDOUT, held_out_classes, plan_training
 from appliance.library.readiness import Readiness
 
 FREE, COMPUTE = "free", "compute"
@@ -72,6 +72,6 @@ def plan_for(
         limit_s,
         manifest["protocol"],
         speed,
-        folds=manifest["folds"],
+        folds=manifest["folds"] + bool(held_out_classes(manifest["classes"])),
     )
     return asdict(plan)

@@ -14,7 +14,10 @@ LONGEST_S = 60.0
 # Encoders and resamplers may add a few samples to a piece of exactly a minute.
 TOLERANCE_S = 0.1
 
-SOURCES = ("import", "recording", "trigger", "schedule", "background", "cut", "detection")
+SOURCES = (
+    *("import", "recording", "trigger", "schedule", "background", "cut"),
+    *("detection", "shadow", "history"),
+)
 
 # SQLite takes 999 parameters in its older builds.
 BATCH = 500

@@ -20,6 +20,7 @@ from appliance.library.disk import check_room, disk_errors
 from appliance.library.filters import ClipFilter
 from appliance.library.history import LabelChange
 from appliance.library.ingest import Added, Ingest, NewPiece
+from appliance.library.keeping import Keeping
 from appliance.library.labelling import Labelling
 from appliance.library.removal import Removal
 from appliance.library.search import Page
@@ -36,7 +37,8 @@ CUT_SLACK_S = 0.1
 
 class Clips:
     """Thread-safe. Every change is durable when its call returns, and is told on the bus then:
-    topic `clip`, {"action": "added" | "labelled" | "deleted", "clips": [ids]}."""
+    topic `clip`, {"action": "added" | "labelled" | "kept" | "released" | "deleted",
+    "clips": [ids]}."""
 
     def __init__(self, db: Database, folder: DataFolder, bus: EventBus) -> None:
         self._db = db
@@ -44,6 +46,7 @@ class Clips:
         self._ingest = Ingest(db, folder, bus)
         self._labelling = Labelling(db, bus)
         self._removal = Removal(db, folder, bus)
+        self.keeping = Keeping(db, bus)
         self.sessions = Sessions(db)
 
     # --- sessions ------------------------------------------------------------------------------
@@ -230,13 +233,20 @@ class Clips:
     # --- labelling and deleting ----------------------------------------------------------------
 
     def set_label(
-        self, ids: Sequence[int], label: str | None, author: str, *, create: bool = False
+        self,
+        ids: Sequence[int],
+        label: str | None,
+        author: str,
+        *,
+        create: bool = False,
+        why: str = "label",
     ) -> int:
-        """Label, relabel or (None) unlabel; returns how many clips changed. All or nothing.
+        """Label, relabel or (None) unlabel; returns how many clips changed. All or nothing. `why`
+        stands in the history.
 
         NotFound for an unknown clip, and for a label that nobody has created, unless `create`.
         """
-        return self._labelling.set(ids, label, author, create=create)
+        return self._labelling.set(ids, label, author, create=create, why=why)
 
     def history(self, identifier: int) -> list[LabelChange]:
         """Every label that the clip had, oldest first; also of a clip that was deleted."""

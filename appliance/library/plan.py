@@ -9,6 +9,7 @@ about 1,000 epochs, a set of 50 short clips is done after some hundred steps.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 BATCH = 64
@@ -31,6 +32,10 @@ SOUND_SECONDS_A_SECOND = 800.0
 TYPICAL_WINDOWS_A_SECOND = 900.0
 LONGEST_WINDOW_S = 2.6
 SHORTEST_WINDOW_S = 1.0
+
+BACKGROUND = "background"
+# With fewer classes beside the background, none can be spared to play the unknown sound.
+FEWEST_NAMED = 4
 
 CROSS_VALIDATION = "cross-validation"
 HOLDOUT = "holdout"
@@ -60,6 +65,13 @@ class Plan:
     @property
     def all_steps(self) -> int:
         return self.steps + self.folds * self.fold_steps
+
+
+def held_out_classes(classes: Sequence[str]) -> frozenset[str]:
+    """Those that one judging network is not taught, so that it meets unknown sounds: every third
+    in alphabetical order. None where too few would be left."""
+    named = sorted(name for name in classes if name != BACKGROUND)
+    return frozenset(named[1::3]) if len(named) >= FEWEST_NAMED else frozenset()
 
 
 def batch_size(clips: int) -> int:

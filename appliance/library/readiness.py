@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from appliance.library.enough_background import BACKGROUND, background_warnings
 from appliance.store.database import Database
 
 FEWEST_CLASSES = 2
 FEWEST_CLIPS = 5
 # One class this many times another: accuracy alone would flatter the larger.
 IMBALANCE = 10
+# So many clips of background are looked at; more are enough anyway.
+MOST_LOOKED = 200
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,20 @@ def readiness(db: Database) -> Readiness:
     reasons += [
         f"{entry.label}: {entry.clips} of {entry.needed} clips" for entry in used if not entry.ready
     ]
-    return Readiness(not reasons, reasons, classes, _warnings(classes, used))
+    return Readiness(not reasons, reasons, classes, _warnings(classes, used) + _background(db))
+
+
+def _background(db: Database) -> list[str]:
+    """Only once there is something to tell apart from it."""
+    if db.row("SELECT 1 FROM labels WHERE clips > 0 LIMIT 1") is None:
+        return []
+    rows = db.rows(
+        "SELECT duration_s, session_id FROM clips WHERE label_id ="
+        " (SELECT id FROM labels WHERE name = ?) LIMIT ?",
+        [BACKGROUND, MOST_LOOKED],
+    )
+    sessions = len({row["session_id"] for row in rows})
+    return background_warnings([row["duration_s"] for row in rows], sessions)
 
 
 def _warnings(classes: list[ClassReadiness], used: list[ClassReadiness]) -> list[str]:

@@ -16,6 +16,8 @@ from appliance.errors import Conflict, NotFound
 from appliance.library.names import session_key
 from appliance.store.database import Database
 
+NEAR_S = 60.0
+
 
 @dataclass(frozen=True)
 class Session:
@@ -58,6 +60,17 @@ class Sessions:
         if row is None:
             raise NotFound(f"there is no session {key!r}")
         return Session(**row)
+
+    def heard_near(self, microphone: str, at: float) -> int | None:
+        """The session of a clip that this microphone recorded within a minute of `at` (wall
+        clock): what lies so close belongs to one recording."""
+        row = self._db.row(
+            "SELECT session_id FROM clips INDEXED BY clips_by_microphone_time"
+            " WHERE microphone = ? AND recorded_at BETWEEN ? AND ?"
+            " ORDER BY abs(recorded_at - ?) LIMIT 1",
+            (microphone, at - NEAR_S, at + NEAR_S, at),
+        )
+        return None if row is None else int(row["session_id"])
 
     @staticmethod
     def _insert(tx: SqliteUtils, name: str, kind: str, microphone: str | None) -> int:

@@ -5,10 +5,12 @@ The stages, in the order a score meets them:
 1. Smoothing: the mean over the windows of `smoothing_s`, but never over so many that a sound much
    shorter than a window, which is seen by all windows that overlap it, would be averaged away.
 2. Threshold of the label. `background` is never reported.
-3. Louder: another label, or the background, has the higher score.
-4. Cool-down: the same label was reported a moment ago.
-5. Minimum duration: the score must stay above the threshold for so long.
-6. Hysteresis: an event goes on until its score has been under `release` times the threshold for
+3. Familiar: what a version's scores leave to 1 is its belief that the sound is none of its
+   classes; where that alone keeps a score under its threshold, the reason says so.
+4. Louder: another label, or the background, has the higher score.
+5. Cool-down: the same label was reported a moment ago.
+6. Minimum duration: the score must stay above the threshold for so long.
+7. Hysteresis: an event goes on until its score has been under `release` times the threshold for
    `hold_s`.
 
 Pure: no clock, no threads. Time is given in seconds of sound, and only grows.
@@ -119,6 +121,8 @@ class Decision:
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=self.averaged)
         self._tracks = {label: _Track() for label in classes if label != BACKGROUND}
         self._last_s: float | None = None
+        # Of the newest window, what the thresholds are compared with: [classes].
+        self.smoothed: NDArray[np.float32] = np.zeros(len(self.classes), dtype=np.float32)
 
     @property
     def active(self) -> list[str]:
@@ -129,20 +133,31 @@ class Decision:
         """One window's scores [classes], ending at `end_s`; returns what it decides."""
         self._recent.append(scores)
         self._last_s = end_s
-        smoothed = np.mean(self._recent, axis=0) if len(self._recent) > 1 else scores
+        smoothed: NDArray[np.float32] = scores
+        if len(self._recent) > 1:
+            smoothed = np.mean(self._recent, axis=0, dtype=np.float32)
+        self.smoothed = smoothed
         loudest = self.classes[int(np.argmax(smoothed))]
         top = float(smoothed.max())
+        familiar = min(1.0, max(float(smoothed.sum()), 1e-6))
         verdicts: list[Verdict] = []
         for index, label in enumerate(self.classes):
             if label == BACKGROUND:
                 continue
             verdicts += self._judge(
-                label, float(scores[index]), float(smoothed[index]), end_s, loudest, top
+                label, float(scores[index]), float(smoothed[index]), end_s, loudest, top, familiar
             )
         return verdicts
 
     def _judge(
-        self, label: str, raw: float, score: float, at_s: float, loudest: str, top: float
+        self,
+        label: str,
+        raw: float,
+        score: float,
+        at_s: float,
+        loudest: str,
+        top: float,
+        familiar: float,
     ) -> list[Verdict]:
         track = self._tracks[label]
         threshold = self._threshold(label)
@@ -156,7 +171,7 @@ class Decision:
             return self._follow(track, label, raw, score, at_s, release)
         if score < threshold:
             track.above_s = None
-            return self._below(track, label, max(raw, score), score, at_s, threshold)
+            return self._below(track, label, max(raw, score), score, at_s, threshold, familiar)
         if track.above_s is None:
             track.above_s = at_s
         track.fading = False
@@ -213,13 +228,17 @@ class Decision:
         score: float,
         at_s: float,
         threshold: float,
+        familiar: float,
     ) -> list[Verdict]:
-        if best >= threshold * CANDIDATE_SHARE:
+        strange = score / familiar >= threshold
+        if strange or best >= threshold * CANDIDATE_SHARE:
             if not track.fading:
                 reason = f"{score:.2f} under {threshold:.2f}"
-                if best > score and best >= threshold:
+                if strange:
+                    reason = f"unfamiliar ({1 - familiar:.2f}): {reason}"
+                elif best > score and best >= threshold:
                     reason += f" (one window alone: {best:.2f})"
-                _consider(track, score, at_s, reason, 0)
+                _consider(track, score, at_s, reason, 0.5 if strange else 0)
             return []
         track.fading = False
         return _refused(track, label)

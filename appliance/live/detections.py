@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from appliance import clock
-from appliance.errors import InvalidInput, NotFound
+from appliance.errors import EarmarkError, InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.library.clips import Clips
 from appliance.library.microphones import MicrophoneRecords
@@ -28,6 +29,10 @@ __all__ = ["Detection", "DetectionPage", "Detections"]
 log = logging.getLogger(__name__)
 
 LARGEST_PAGE = 1000
+WHY = "review"
+"""What the history of a label says when a review gave it."""
+# A detection's own clip comes within this time.
+FRESH_S = 75.0
 _INSERT = """
     INSERT INTO detections (microphone, label, score, peak, version, deployment_id, started_at,
         boot_id, monotonic_ns, clock_synced, delay_ms, onset_delay_ms)
@@ -43,6 +48,8 @@ class Detections:
         self._db = db
         self.clips = clips
         self._bus = bus
+        # The daemon sets it: the sound of a detection whose clip was not kept, as a clip's id.
+        self.find_sound: Callable[[Detection], int | None] = lambda _: None
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -108,34 +115,42 @@ class Detections:
     # --- while listening -----------------------------------------------------------------------
 
     def add(self, new: NewDetection) -> Detection:
-        """Store a sound that was just decided, then tell of it. The delays span that: they are
-        those of the event, durable row included."""
-        stamp = clock.stamp_at(new.onset_ns)
+        """Store a sound that was just decided, then tell of it."""
+        return self.add_all([new])[0]
+
+    def add_all(self, news: Sequence[NewDetection]) -> list[Detection]:
+        """Store sounds that were just decided in one transaction, then tell of each. The delays
+        span that: they are those of the event, durable row included."""
+        rows = []
         with self._db.write() as tx:
-            cursor = tx.conn.execute(
-                _INSERT,
-                (
-                    new.microphone,
-                    new.label,
-                    new.score,
-                    new.score,
-                    new.version,
-                    new.deployment,
-                    stamp.wall,
-                    stamp.boot_id,
-                    stamp.monotonic_ns,
-                    int(stamp.clock_synced),
-                    *_delays(new),
-                ),
-            )
-        detection = self.get(int(cursor.lastrowid or 0))
-        delay, onset = _delays(new)
-        detection = replace(detection, delay_ms=delay, onset_delay_ms=onset)
-        self._tell("new", detection)
-        log.info(
-            "%s on %s: %.2f, %.0f ms after its window", new.label, new.microphone, new.score, delay
-        )
-        return detection
+            for new in news:
+                stamp = clock.stamp_at(new.onset_ns)
+                cursor = tx.conn.execute(
+                    _INSERT,
+                    (
+                        new.microphone,
+                        new.label,
+                        new.score,
+                        new.score,
+                        new.version,
+                        new.deployment,
+                        stamp.wall,
+                        stamp.boot_id,
+                        stamp.monotonic_ns,
+                        int(stamp.clock_synced),
+                        *_delays(new),
+                    ),
+                )
+                rows.append(int(cursor.lastrowid or 0))
+        stored = []
+        for new, row in zip(news, rows, strict=True):
+            delay, onset = _delays(new)
+            detection = replace(self.get(row), delay_ms=delay, onset_delay_ms=onset)
+            self._tell("new", detection)
+            where = (new.label, new.microphone, new.score, delay)
+            log.info("%s on %s: %.2f, %.0f ms after its window", *where)
+            stored.append(detection)
+        return stored
 
     def end(self, begun: Detection, ended_ns: int, peak: float) -> Detection:
         """The sound is over since `ended_ns`. `begun` is what `add` gave: its delays are kept."""
@@ -157,7 +172,11 @@ class Detections:
             detection = self.get(identifier)
             if detection.review_label is not None:
                 self.clips.set_label(
-                    [clip], detection.review_label, detection.reviewed_by or "", create=True
+                    [clip],
+                    detection.review_label,
+                    detection.reviewed_by or "",
+                    create=True,
+                    why=WHY,
                 )
         self._tell("clip", detection)
         return detection
@@ -172,18 +191,36 @@ class Detections:
 
     # --- reviewing -----------------------------------------------------------------------------
 
+    def review_many(
+        self, identifiers: Sequence[int], review: str | None, label: str | None, author: str
+    ) -> list[Detection]:
+        """As `review` for each, all or none of them. A label that some of them had right
+        confirms those."""
+        reviewed = []
+        with self._db.write():
+            for identifier in dict.fromkeys(identifiers):
+                right = review == REFUTED and label == self.get(identifier).label
+                if right:
+                    reviewed.append(self.review(identifier, CONFIRMED, author=author))
+                else:
+                    reviewed.append(self.review(identifier, review, label, author))
+        return reviewed
+
     def review(
         self, identifier: int, review: str | None, label: str | None = None, author: str = ""
     ) -> Detection:
         """Say whether it was right. "confirmed" gives its clip the detection's label; "refuted"
         with a label gives it that one, without one leaves it unlabelled; None takes back what an
-        earlier review said, with the label that it gave.
+        earlier review said: its clip has the label again that it had before. A detection whose
+        clip was not kept gets one from the history, as long as that reaches back.
 
         Raises NotFound, InvalidInput.
         """
+        given = _reviewed_label(self.get(identifier), _review(review), label)
+        if review is not None:
+            self._find_clip(self.get(identifier))
         with self._db.write() as tx:
             before = self.get(identifier)
-            given = _reviewed_label(before, _review(review), label)
             tx.conn.execute(
                 "UPDATE detections SET review = ?, review_label = ?, reviewed_by = ?,"
                 " reviewed_at = ? WHERE id = ?",
@@ -197,19 +234,44 @@ class Detections:
             )
             self._label_clip(before, given, author)
             after = self.get(identifier)
-        self._tell("reviewed", after)
+            self._db.after_commit(lambda: self._tell("reviewed", after))
         return after
+
+    def _find_clip(self, detection: Detection) -> None:
+        """Give a detection without a clip one. A fresh one is still being recorded."""
+        if detection.clip is not None or time.time() - detection.started_at < FRESH_S:
+            return
+        try:
+            clip = self.find_sound(detection)
+        except EarmarkError as error:
+            log.warning("detection %d gets no clip: %s", detection.id, error)
+            return
+        if clip is not None:
+            with self._db.write() as tx:
+                tx.conn.execute(
+                    "UPDATE detections SET clip_id = ? WHERE id = ?", (clip, detection.id)
+                )
 
     def _label_clip(self, before: Detection, given: str | None, author: str) -> None:
         if before.clip is None:
             return  # it is still being recorded, and `attach` labels it; or it was deleted
         if given is not None:
-            self.clips.set_label([before.clip], given, author, create=True)
+            self.clips.set_label([before.clip], given, author, create=True, why=WHY)
             return
         # Only the label that a review gave is taken back, never one that a person set since.
         earlier = before.review_label
         if earlier is not None and self.clips.get(before.clip).label == earlier:
-            self.clips.set_label([before.clip], None, author)
+            label = self._label_before(before.clip)
+            self.clips.set_label([before.clip], label, author, create=True, why=WHY)
+
+    def _label_before(self, clip: int) -> str | None:
+        """The label that a clip had before it was reviewed, however often."""
+        label = None
+        for change in reversed(self.clips.history(clip)):
+            if change.why != WHY:
+                break
+            label = change.before
+        return label
 
     def _tell(self, what: str, detection: Detection) -> None:
         self._bus.publish("detection", {"what": what, "detection": asdict(detection)})

@@ -8,8 +8,10 @@ happens between two batches.
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from appliance.errors import EngineError
 from appliance.live.decision import Rules
 from appliance.live.ear import Ear, Model
 from appliance.live.windows import Window
-from appliance.models.deploy import Deployment, Deployments
+from appliance.models.deploy import Deployment
 from appliance.models.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -31,15 +33,29 @@ BATCH = 64
 LATEST_S = 2.0
 
 
+class Deployed(Protocol):
+    """What listens now, asked for before each batch."""
+
+    def live(self) -> tuple[Deployment, Engine] | None: ...
+
+
 class Detector:
     def __init__(
         self,
-        deployments: Deployments,
+        deployments: Deployed,
         rules: Rules,
         threshold: Callable[[str], float],
         judged: Callable[[], None],
+        card: Callable[[str], Mapping[str, Any]] = lambda _version: {},
+        *,
+        name: str = "detector",
+        nice: int = 0,
     ) -> None:
-        """judged: called after each batch."""
+        """judged: called after each batch. card: what a version says about itself. name, nice: of
+        its thread; what listens silently beside another is humbler."""
+        self._card = card
+        self._name = name
+        self._nice = nice
         self._deployments = deployments
         self._rules = rules
         self._threshold = threshold
@@ -54,9 +70,10 @@ class Detector:
         self._model: Model | None = None
         self._thread: threading.Thread | None = None
         self._failing = False
+        self.turned_ns = clock.monotonic_ns()  # when the loop last went round
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="detector", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -92,9 +109,12 @@ class Detector:
             return dict(self._ears)
 
     def _run(self) -> None:
+        if self._nice:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while not self._stop.is_set():
             self._wake.wait(IDLE_S)
             self._wake.clear()
+            self.turned_ns = clock.monotonic_ns()
             try:
                 self._turn()
             except Exception:
@@ -112,7 +132,7 @@ class Detector:
         live = self._deployments.live()
         if live is not self._live:
             self._live = live
-            self._model = Model.of(*live) if live is not None else None
+            self._model = Model.of(*live, self._card(live[0].version)) if live else None
             joining = ears
         for ear in joining:
             ear.listen_with(self._model, self._rules, self._threshold)

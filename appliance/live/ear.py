@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from appliance.audio.capture import Capture
 from appliance.audio.source import BLOCK_SECONDS, Chunk
 from appliance.live.decision import Began, Decision, Ended, Rejected, Rules
 from appliance.live.detection import NewDetection
+from appliance.live.drift import Drift, DriftState, Usual
 from appliance.live.keeper import Keeper, Kept
 from appliance.live.onset import onset_before_end
-from appliance.live.windows import Window, WindowStream
+from appliance.live.tally import Rises, Tally
+from appliance.live.windows import Place, Window, WindowStream
 from appliance.models.deploy import Deployment
 from appliance.models.engine import Engine
 
@@ -28,7 +31,7 @@ WAITING_LIMIT_S = 20.0
 # A microphone that gave nothing for so long has gone: what sounded on it has ended.
 GONE_S = 3.0
 TOP = 5
-REJECTED_KEPT = 20
+REJECTED_SHOWN, REJECTED_KEPT = 20, 200
 # Windows follow one another no closer than this, whatever the version was judged with: listening
 # shall cost little; and no further apart, so that a sound is reported soon.
 CLOSEST_S, FURTHEST_S = 0.25, 0.5
@@ -41,6 +44,7 @@ class Model:
     deployment: Deployment
     engine: Engine
     hop: int
+    card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def window_s(self) -> float:
@@ -51,8 +55,10 @@ class Model:
         return self.hop / self.engine.sample_rate
 
     @classmethod
-    def of(cls, deployment: Deployment, engine: Engine) -> Model:
-        return cls(deployment, engine, listening_hop(engine))
+    def of(
+        cls, deployment: Deployment, engine: Engine, card: Mapping[str, Any] | None = None
+    ) -> Model:
+        return cls(deployment, engine, listening_hop(engine), card or {})
 
 
 def listening_hop(engine: Engine) -> int:
@@ -70,9 +76,26 @@ def listening_hop(engine: Engine) -> int:
 class Ear:
     """`hear` runs on the capture's thread, everything else on the detector's; `hearing` on any."""
 
-    def __init__(self, capture: Capture, keeper: Keeper, wake: Callable[[], None]) -> None:
-        """wake: called when a window is probably complete."""
+    def __init__(
+        self,
+        capture: Capture,
+        keeper: Keeper,
+        wake: Callable[[], None],
+        beside: Ear | None = None,
+        tally: Tally | None = None,
+        moved: Callable[[str, DriftState], None] = lambda _identifier, _state: None,
+    ) -> None:
+        """wake: called when a window is probably complete. beside: another ear on the same
+        microphone, whose windows this one's shall lie in step with. tally: where rises are counted.
+        moved: told when the microphone begins, or ends, to sound otherwise than in its training
+        data."""
+        self._tally = tally
+        self._rises: Rises | None = None
+        self._drift: Drift | None = None
+        self._moved = moved
         self.capture = capture
+        self.place: Place | None = None  # where the newest window ended
+        self._beside = beside
         self.windows = 0
         self.missed = 0
         self.lag_ms = 0.0
@@ -141,9 +164,13 @@ class Ear:
         self._decision = Decision(
             engine.classes, rules, threshold, window_s=model.window_s, hop_s=model.hop_s
         )
+        self._rises = Rises(engine.classes)
+        self._drift = Drift(Usual.of_card(model.card, self.capture.id), engine.sample_rate)
         if earlier is not None:
             self._obey(self._decision.take_over(earlier), self._newest)
         resume = before.place if before is not None else None
+        if resume is None and self._beside is not None:
+            resume = self._beside.place
         self._stream = WindowStream(engine.sample_rate, engine.window_samples, model.hop, resume)
         with self._lock:
             self._awake = True
@@ -187,6 +214,7 @@ class Ear:
             self._known = (chunk.stream, chunk.end_frame)
             fresh.append(chunk)
         windows = stream.push(fresh)
+        self.place = stream.place
         if stream.skipped:
             self.missed += stream.skipped
             stream.skipped = 0
@@ -216,6 +244,14 @@ class Ear:
                 {"label": classes[index], "score": round(float(scores[index]), 4)} for index in best
             ]
         self._obey(decision.push(window.end_s, scores), window)
+        if self._tally is not None and self._rises is not None:
+            # A replay that runs faster is listened to for as long as its sound lasts.
+            risen = self._rises.push(decision.smoothed)
+            version = model.deployment.version
+            self._tally.add(version, self.capture.id, self._at, model.hop_s, risen)
+        drift = self._drift
+        if drift is not None and drift.push(window.samples[-model.hop :]):
+            self._moved(self.capture.id, drift.state)
 
     def check(self) -> None:
         """End what sounded on a microphone that gives nothing any more."""
@@ -298,5 +334,11 @@ class Ear:
                 "lost_frames": self._lost_frames + (stream.lost_frames if stream else 0),
                 "lag_ms": round(self.lag_ms, 1),
                 "level_dbfs": round(status.level_dbfs, 1),
-                "rejected": list(self._rejected),
+                "drift": asdict(self._drift.state) if self._drift is not None else None,
+                "rejected": list(itertools.islice(reversed(self._rejected), REJECTED_SHOWN))[::-1],
             }
+
+    def rejected(self) -> list[dict[str, Any]]:
+        """The candidates that were refused last, oldest first: at, label, score, reason."""
+        with self._lock:
+            return list(self._rejected)

@@ -1,13 +1,16 @@
 """Keeps what was detected: the row at once, the end when it comes, the clip when it is whole.
 
-Everything here runs on one thread of its own, because a database and a disk may be slow and
-listening must not wait for them.
+Rows and clips are written by a thread each, because a database and a disk may be slow: listening
+must not wait for them, and an event must not wait for the encoding of another one's clip. Sounds
+that are decided together, on many microphones, share one commit.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -30,7 +33,8 @@ PATIENCE_S = 5.0
 
 @dataclass
 class Kept:
-    """A sound being kept. Belongs to the keeper's thread, but for `end`, which hands over."""
+    """A sound being kept. `row` is written by the thread of the rows, before the thread of the
+    clips gets it."""
 
     new: NewDetection
     capture: Capture
@@ -52,15 +56,19 @@ class Keeper:
         self._keep_clips = keep_clips
         self._sessions = SessionChain(detections.clips, "detection")
         self._pending: list[Kept] = []
-        self._worker = Worker("detections", tick=self._watch)
+        self._begun: deque[Kept] = deque()  # whose rows are still to be written
+        self._rows = Worker("detections")
+        self._clips = Worker("detected clips", tick=self._watch)
 
     def start(self) -> None:
-        self._worker.start()
+        self._clips.start()
+        self._rows.start()
 
     def stop(self) -> None:
         """Store what is pending with as much sound as there is."""
-        self._worker.submit(lambda: self._store_due(everything=True))
-        self._worker.stop()
+        self._rows.stop()
+        self._clips.submit(lambda: self._store_due(everything=True))
+        self._clips.stop()
 
     def begin(self, new: NewDetection, capture: Capture, onset: tuple[int, int, int]) -> Kept:
         """A sound was decided. onset: stream, frame and rate of the microphone where it began.
@@ -75,20 +83,32 @@ class Keeper:
             past = Stretch(np.zeros(0, np.float32), rate, 0, first, stream)
         first = past.frame if len(past.samples) else first
         kept = Kept(new, capture, first, first + round(self._clip_s * rate), past)
-        self._worker.submit(lambda: self._begin(kept))
+        self._begun.append(kept)
+        self._rows.submit(self._begin_all)
         return kept
 
     def end(self, kept: Kept, ended_ns: int, peak: float) -> None:
         """The sound of `kept` is over. Returns at once."""
-        self._worker.submit(lambda: self._end(kept, ended_ns, peak))
+        self._rows.submit(lambda: self._end(kept, ended_ns, peak))
 
-    def _begin(self, kept: Kept) -> None:
-        kept.row = self._detections.add(kept.new)
-        if self._keep_clips:
-            missing = kept.end_frame - kept.past.end_frame
-            wait_s = max(0.0, missing / kept.past.rate) + PATIENCE_S
-            kept.clip_due_ns = clock.monotonic_ns() + round(wait_s * 1e9)
-            self._pending.append(kept)
+    def _begin_all(self) -> None:
+        """Everything that was decided since the last commit; often nothing is left."""
+        begun = []
+        while self._begun:
+            begun.append(self._begun.popleft())
+        if not begun:
+            return
+        rows = self._detections.add_all([kept.new for kept in begun])
+        for kept, row in zip(begun, rows, strict=True):
+            kept.row = row
+            if self._keep_clips:
+                self._clips.submit(partial(self._await_clip, kept))
+
+    def _await_clip(self, kept: Kept) -> None:
+        missing = kept.end_frame - kept.past.end_frame
+        wait_s = max(0.0, missing / kept.past.rate) + PATIENCE_S
+        kept.clip_due_ns = clock.monotonic_ns() + round(wait_s * 1e9)
+        self._pending.append(kept)
 
     def _end(self, kept: Kept, ended_ns: int, peak: float) -> None:
         if kept.row is not None:
@@ -115,14 +135,15 @@ class Keeper:
                 waiting.append(kept)
         self._pending = waiting
 
-    def _store_clip(self, kept: Kept) -> None:
+    def _sound(self, kept: Kept) -> Part | None:
+        """The clip's sound, or as much as there is."""
         sound = kept.capture.ring.from_frame(kept.first_frame)
         if sound.stream != kept.past.stream or sound.frame != kept.first_frame:
             sound = kept.past
         samples = sound.samples[: kept.end_frame - kept.first_frame]
-        if kept.row is None or len(samples) == 0:
-            return
-        part = Part(
+        if len(samples) == 0:
+            return None
+        return Part(
             microphone=kept.new.microphone,
             samples=samples,
             rate=sound.rate,
@@ -132,6 +153,11 @@ class Keeper:
             start_s=0.0,
             lost_frames=0,
         )
+
+    def _store_clip(self, kept: Kept) -> None:
+        part = self._sound(kept)
+        if kept.row is None or part is None:
+            return
         clip = store_part(
             self._detections.clips,
             part,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from appliance import clock
@@ -17,16 +18,31 @@ from appliance.events import Event, EventBus
 from appliance.live.decision import Rules
 from appliance.live.detections import Detections
 from appliance.live.detector import Detector
+from appliance.live.drift import DriftState
 from appliance.live.ear import Ear
 from appliance.live.keeper import Keeper
+from appliance.live.tally import Tally
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.recording.microphones import Microphones
-from appliance.settings import Settings
+from appliance.settings import ListenSettings, Settings
 
 log = logging.getLogger(__name__)
 
 HEARING_EVERY_S = 0.25
+# Judged so long after its last sample, a window was late: what can wait should.
+LATE_MS = 400.0
+
+
+def rules_of(listen: ListenSettings) -> Rules:
+    """How live listening decides, and everything that must decide as it does."""
+    return Rules(
+        release=listen.release,
+        smoothing_s=listen.smoothing_s,
+        minimum_s=listen.minimum_s,
+        hold_s=listen.hold_s,
+        cooldown_s=listen.cooldown_s,
+    )
 
 
 class Listener:
@@ -41,7 +57,10 @@ class Listener:
         thresholds: Thresholds,
         settings: Settings,
         bus: EventBus,
+        tally: Tally | None = None,
     ) -> None:
+        """tally: where it is counted how high scores rise."""
+        self._tally = tally
         listen = settings.listen
         self._microphones = microphones
         self._detections = detections
@@ -52,14 +71,9 @@ class Listener:
             preroll_s=settings.audio.preroll_s,
             keep_clips=listen.keep_clips,
         )
-        rules = Rules(
-            release=listen.release,
-            smoothing_s=listen.smoothing_s,
-            minimum_s=listen.minimum_s,
-            hold_s=listen.hold_s,
-            cooldown_s=listen.cooldown_s,
+        self._detector = Detector(
+            deployments, rules_of(listen), thresholds.get, self._judged, deployments.card
         )
-        self._detector = Detector(deployments, rules, thresholds.get, self._judged)
         self._syncing = threading.Lock()
         self._told_at = 0.0
         # Of microphones that are listened to no more; so that the sums only grow.
@@ -88,12 +102,41 @@ class Listener:
         window, what sounds now, what was refused and why, and how listening keeps up."""
         return {identifier: ear.hearing() for identifier, ear in self._detector.ears().items()}
 
+    @property
+    def turned_ns(self) -> int:
+        """When the loop of detection last went round, whether there was anything to hear."""
+        return self._detector.turned_ns
+
+    def rejected(
+        self, microphone: str | None = None, label: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Candidates that were not reported, each with its reason, newest first: at (epoch
+        seconds), microphone, label, score, reason. The last of each microphone are kept, until
+        the daemon ends. microphone: id or name. Raises NotFound."""
+        only = None if microphone is None else self._microphones.get(microphone).id
+        found = [
+            {"microphone": identifier, **candidate}
+            for identifier, ear in self._detector.ears().items()
+            if only in (None, identifier)
+            for candidate in ear.rejected()
+            if label in (None, candidate["label"])
+        ]
+        return sorted(found, key=lambda candidate: -float(candidate["at"]))[:limit]
+
     def windows(self) -> tuple[int, int]:
         """How many windows were judged, and how many were missed, since the daemon started."""
         with self._syncing:
             ears = self._detector.ears().values()
             judged = self._earlier_windows + sum(ear.windows for ear in ears)
             return judged, self._earlier_missed + sum(ear.missed for ear in ears)
+
+    def ears(self) -> dict[str, Ear]:
+        """Of each microphone that is listened to, by id."""
+        return self._detector.ears()
+
+    def lagging(self) -> bool:
+        """Whether listening is late now, so that all other work should wait."""
+        return any(ear.lag_ms > LATE_MS for ear in self._detector.ears().values())
 
     def _told(self, event: Event) -> None:
         if event.topic == "deployment":
@@ -119,8 +162,27 @@ class Listener:
                 self._earlier_missed += before.missed
             ear = None
             if capture is not None:
-                ear = Ear(capture, self._keeper, self._detector.wake)
+                ear = Ear(
+                    capture,
+                    self._keeper,
+                    self._detector.wake,
+                    tally=self._tally,
+                    moved=self._moved,
+                )
             self._detector.set(identifier, ear)
+
+    def _moved(self, identifier: str, state: DriftState) -> None:
+        """A microphone sounds otherwise than in its training data, or as it did again."""
+        try:
+            view = self._microphones.get(identifier)
+        except EarmarkError:
+            return  # removed since
+        if state.advice:
+            log.warning("microphone %s has moved: %s", view.name, state.advice)
+        else:
+            log.info("microphone %s sounds as in its training data again", view.name)
+        told = {"what": "drift", "microphone": asdict(view), "drift": asdict(state)}
+        self._bus.publish("microphone", told)
 
     def _judged(self) -> None:
         now = clock.seconds()

@@ -1,8 +1,4 @@
-"""What runs a version on this device.
-
-There is one protocol and one place that chooses the runtime. ONNX Runtime is the engine where
-there is no NVIDIA GPU.
-"""
+"""What runs a version on this device: one protocol, whatever the runtime."""
 
 from __future__ import annotations
 
@@ -12,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.errors import EngineError, InvalidInput
-from appliance.models.card import read_card
+from appliance.errors import InvalidInput
+from appliance.models.card import Card, read_card
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -49,21 +45,29 @@ class Engine(Protocol):
         """Free what it holds. A `run` on its way ends well; later ones raise EngineError."""
 
 
-def open_engine(folder: Path, precision: str, sha256: str | None = None) -> Engine:
-    """Make the best engine that this device offers for the version in `folder`.
-
-    `sha256`: what the ONNX file must hash to. Raises InvalidInput for an unknown precision,
-    EngineError when the file is damaged or the device cannot do it.
-    """
-    from appliance.models.onnx_engine import OnnxEngine
-
+def check_precision(precision: str) -> None:
+    """Raises InvalidInput for one that does not exist."""
     if precision not in PRECISIONS:
         raise InvalidInput(
             f"unknown precision {precision!r}", f"choose one of {', '.join(PRECISIONS)}"
         )
-    if precision != "fp32":
-        raise EngineError(
-            f"{precision} needs TensorRT and an NVIDIA GPU, which this device does not have",
-            "deploy with fp32, which ONNX Runtime runs here",
-        )
+
+
+def open_reference_engine(folder: Path, sha256: str | None = None) -> Engine:
+    """The version in `folder` as it was trained, fp32 in ONNX Runtime: nothing is compiled.
+
+    `sha256`: what the ONNX file must hash to. Raises EngineError when the file is damaged.
+    """
+    from appliance.models.onnx_engine import OnnxEngine
+
     return OnnxEngine(folder / "model.onnx", read_card(folder / "card.json"), sha256=sha256)
+
+
+def load_engine(runtime: str, content: bytes, card: Card) -> Engine:
+    """A compiled engine from its bytes. `runtime`: as in `target.Target`. Raises EngineError."""
+    from appliance.models.onnx_engine import OnnxEngine
+    from appliance.models.tensorrt_engine import TensorRTEngine, library
+
+    if runtime == "onnxruntime":
+        return OnnxEngine(content, card)
+    return TensorRTEngine(library(runtime), content, card)

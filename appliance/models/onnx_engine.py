@@ -28,14 +28,10 @@ class OnnxEngine:
     """
 
     def __init__(
-        self, model: Path, card: Card, *, threads: int = 1, sha256: str | None = None
+        self, model: Path | bytes, card: Card, *, threads: int = 1, sha256: str | None = None
     ) -> None:
-        try:
-            content = model.read_bytes()
-        except OSError as error:
-            raise EngineError(f"{model} cannot be read: {error.strerror}", _ADVICE) from error
-        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-            raise EngineError(f"{model} was altered after the version was published", _ADVICE)
+        """model: the ONNX file, or its content."""
+        content = model if isinstance(model, bytes) else read_network(model, sha256)
         self._card = card
         self._session: ort.InferenceSession | None = _session(content, threads)
         _check_shapes(self._session, card)
@@ -80,6 +76,17 @@ class OnnxEngine:
     def close(self) -> None:
         # A `run` on its way holds the session until it is done.
         self._session = None
+
+
+def read_network(model: Path, sha256: str | None) -> bytes:
+    """A version's ONNX file. Raises EngineError when it cannot be read or has another hash."""
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise EngineError(f"{model} cannot be read: {error.strerror}", _ADVICE) from error
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise EngineError(f"{model} was altered after the version was published", _ADVICE)
+    return content
 
 
 def _session(content: bytes, threads: int) -> ort.InferenceSession:

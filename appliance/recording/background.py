@@ -89,8 +89,10 @@ class Background:
         seconds: float = 5.0,
         label: str | None = None,
         author: str = "",
+        suggested: str | None = None,
     ) -> BackgroundTask:
-        """Gather `samples` clips of `seconds`, spread over `over_s`; with `label` when given.
+        """Gather `samples` clips of `seconds`, spread over `over_s`; with `label` when given, else
+        into the inbox, where `suggested` is what a person may confirm.
 
         Raises NotFound, InvalidInput, MicrophoneError (disabled). A microphone that is missing
         now is waited for.
@@ -106,6 +108,7 @@ class Background:
             over_s,
             None if label is None else label_name(label),
             author,
+            suggested,
             self._store,
             self._tell,
         )
@@ -169,6 +172,7 @@ class Background:
                 session=self._sessions.session(part.captured_ns, part.microphone),
                 label=task.label,
                 author=task.author,
+                extra={} if task.suggested is None else {"suggested": task.suggested},
             )
         except EarmarkError as error:
             log.error("a background sample could not be stored: %s", error)
@@ -191,6 +195,7 @@ class _Task:
         over_s: float,
         label: str | None,
         author: str,
+        suggested: str | None,
         store: Callable[[_Task, Part], None],
         tell: Callable[[str, _Task], None],
     ) -> None:
@@ -198,6 +203,7 @@ class _Task:
         self.capture = capture
         self.label = label
         self.author = author
+        self.suggested = suggested
         self.state = "gathering"
         self._gathering = gathering
         self._over_s = over_s

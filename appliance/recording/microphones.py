@@ -54,6 +54,7 @@ class Microphones:
         self._records: dict[str, MicrophoneRecord] = {}
         self._captures: dict[str, Capture] = {}
         self._running = False
+        self._paused: tuple[str, str] | None = None
 
     def start(self) -> None:
         """Open every enabled microphone. One that is not there is retried for ever."""
@@ -75,6 +76,32 @@ class Microphones:
             if captures:
                 with ThreadPoolExecutor(len(captures)) as pool:
                     list(pool.map(Capture.stop, captures))
+
+    def pause(self, detail: str, advice: str) -> None:
+        """Close every microphone, and those that come, until `resume`; their state is "paused"
+        then. Whoever hears them stays subscribed. Before `start` too: then none is opened."""
+        with self._lock:
+            self._paused = (detail, advice)
+            captures = list(self._captures.values())
+        for capture in captures:
+            capture.pause(detail, advice)
+
+    def resume(self) -> None:
+        """Open them again."""
+        with self._lock:
+            self._paused = None
+            captures = list(self._captures.values())
+        for capture in captures:
+            capture.resume()
+
+    def retry(self) -> None:
+        """Those that wait for their next attempt try at once: something was plugged in."""
+        for capture in self._all_captures():
+            capture.retry()
+
+    def turned_ns(self) -> dict[str, int]:
+        """When each capture's thread last went through its loop, by microphone."""
+        return {capture.id: capture.turned_ns for capture in self._all_captures()}
 
     # --- looking -------------------------------------------------------------------------------
 
@@ -206,8 +233,14 @@ class Microphones:
             on_state=lambda status: self._state(record.id, status),
         )
         with self._lock:
+            if self._paused is not None:
+                capture.pause(*self._paused)
             self._captures[record.id] = capture
         capture.start()
+
+    def _all_captures(self) -> list[Capture]:
+        with self._lock:
+            return list(self._captures.values())
 
     def _close(self, identifier: str) -> None:
         with self._lock:

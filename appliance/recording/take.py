@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 WAITING_LIMIT_S = 45.0
 # A microphone that gives nothing for so long has died, whatever its state says.
 SILENT_LIMIT_S = 10.0
-DEAD_STATES = ("missing", "busy", "failed", "stopped", "ended")
+DEAD_STATES = ("missing", "busy", "failed", "stopped", "ended", "paused")
 
 
 @dataclass(frozen=True)

@@ -103,8 +103,16 @@ class Triggers:
         return made
 
     def _told(self, event: Event) -> None:
-        if event.topic == "microphone" and event.data["what"] != "state":
-            self._attach(event.data["microphone"]["id"])
+        if event.topic != "microphone":
+            return
+        view = event.data["microphone"]
+        if event.data["what"] != "state":
+            self._attach(view["id"])
+        elif view["status"]["state"] == "paused":
+            with self._lock:
+                watcher = self._watchers.get(view["id"])
+            if watcher is not None:
+                watcher.cut()
 
     def _attach(self, identifier: str) -> None:
         """Bring the watcher of one microphone in line with its row."""

@@ -87,6 +87,10 @@ class Watcher:
 
     def stop(self) -> None:
         self._unsubscribe()
+        self.cut()
+
+    def cut(self) -> None:
+        """Store what is being recorded up to now."""
         with self._lock:
             if self._opened is not None and self._held:
                 self._close(self._held[-1].end_frame, "stopped")

@@ -11,6 +11,10 @@ from sqlite_utils import Database as SqliteUtils
 
 from appliance.errors import StoreError
 from appliance.store.schema import M001
+from appliance.store.schema_engines import M005
+from appliance.store.schema_gate import M004
+from appliance.store.schema_listening import M003
+from appliance.store.schema_pauses import M007
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +26,33 @@ def m001_the_first_schema(db: SqliteUtils) -> None:
         db.conn.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_the_first_schema,)
+def m003_thresholds_that_keep_a_rate(db: SqliteUtils) -> None:
+    for statement in M003:
+        db.conn.execute(statement)
+
+
+def m004_inbox_comparisons_shadow(db: SqliteUtils) -> None:
+    for statement in M004:
+        db.conn.execute(statement)
+
+
+def m005_engines(db: SqliteUtils) -> None:
+    for statement in M005:
+        db.conn.execute(statement)
+
+
+def m007_pauses(db: SqliteUtils) -> None:
+    for statement in M007:
+        db.conn.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    m001_the_first_schema,
+    m003_thresholds_that_keep_a_rate,
+    m004_inbox_comparisons_shadow,
+    m005_engines,
+    m007_pauses,
+)
 
 
 def migrate(db: SqliteUtils) -> list[str]:

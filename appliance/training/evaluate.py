@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +21,43 @@ from appliance.training.manifest import ClipEntry
 TEMPERATURES = np.exp(np.linspace(np.log(0.2), np.log(2.0), 47))
 # So many clips' worth of belief that the temperature is 1.
 PRIOR_CLIPS = 5.0
+# Of other classes' clips, so many of the highest scores are kept for each class.
+MOST_SCORES = 200
+
+
+class FamiliarityScale(Protocol):
+    """From the density of a window to its familiarity, 0 to 1."""
+
+    def of(self, density: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
 class Judgement:
     """A clip seen by a network that was not trained on it (unless the note says so).
 
-    `logits` [windows, classes] float32, `weights` [windows] as windows.window_weights gives them.
+    `logits` [windows, classes] float32, `weights` [windows] as windows.window_weights gives them,
+    `density` [windows] how densely what was taught lies around them (familiarity.py).
     """
 
     clip: ClipEntry
     logits: NDArray[np.float32]
     weights: NDArray[np.float32]
+    density: NDArray[np.float32] | None = None
 
-    def probabilities(self, temperature: float) -> NDArray[np.float32]:
+    def windows(
+        self, temperature: float, scale: FamiliarityScale | None = None
+    ) -> NDArray[np.float32]:
+        """What the deployed network says of each window: [windows, classes]."""
+        found = softmax(self.logits / temperature)
+        if scale is not None and self.density is not None:
+            found = found * scale.of(self.density)[:, None]
+        return found
+
+    def probabilities(
+        self, temperature: float, scale: FamiliarityScale | None = None
+    ) -> NDArray[np.float32]:
         """The clip's class probabilities [classes]."""
-        return clip_probabilities(softmax(self.logits / temperature), self.weights)
+        return clip_probabilities(self.windows(temperature, scale), self.weights)
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -69,12 +90,14 @@ def fit_temperature(judged: Sequence[Judgement], classes: Sequence[str]) -> floa
 
 
 def crossfit_probabilities(
-    judged: Sequence[Judgement], classes: Sequence[str]
+    judged: Sequence[Judgement], classes: Sequence[str], scale: FamiliarityScale | None = None
 ) -> list[NDArray[np.float32]]:
     """Each clip's probabilities at the temperature that the other half of the clips gives."""
     halves = [judged[0::2], judged[1::2]]
     temperatures = [fit_temperature(half, classes) for half in halves]
-    return [item.probabilities(temperatures[1 - place % 2]) for place, item in enumerate(judged)]
+    return [
+        item.probabilities(temperatures[1 - place % 2], scale) for place, item in enumerate(judged)
+    ]
 
 
 def evaluation(
@@ -85,9 +108,10 @@ def evaluation(
     protocol: str,
     on_training_clips: bool,
     curves: Sequence[dict[str, Any]],
+    scale: FamiliarityScale | None = None,
 ) -> dict[str, Any]:
     """The content of evaluation.json."""
-    probabilities = crossfit_probabilities(judged, classes)
+    probabilities = crossfit_probabilities(judged, classes, scale)
     labelled = np.array([classes.index(item.clip.label) for item in judged], dtype=np.int64)
     predicted = np.array([int(p.argmax()) for p in probabilities], dtype=np.int64)
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
@@ -122,8 +146,36 @@ def evaluation(
             }
             for item, p in zip(judged, probabilities, strict=True)
         ],
+        "scores": listening_scores(judged, classes, fit_temperature(judged, classes), scale),
         "curves": list(curves),
     }
+
+
+def listening_scores(
+    judged: Sequence[Judgement],
+    classes: Sequence[str],
+    temperature: float,
+    scale: FamiliarityScale | None,
+) -> dict[str, dict[str, list[float]]]:
+    """How high each class comes in held-out clips when they are listened to: `own` its clips,
+    `others` the rest (the highest of them only), each sorted downwards.
+
+    As in live/decision.py the mean of two neighbouring windows counts.
+    """
+    peaks = np.zeros((len(judged), len(classes)), dtype=np.float32)
+    for place, item in enumerate(judged):
+        windows = item.windows(temperature, scale)
+        pairs = (windows[1:] + windows[:-1]) / 2 if len(windows) > 1 else windows
+        peaks[place] = pairs.max(axis=0)
+    labels = np.array([item.clip.label for item in judged])
+    found = {}
+    for index, name in enumerate(classes):
+        own, others = peaks[labels == name, index], peaks[labels != name, index]
+        found[name] = {
+            "own": [round(float(score), 4) for score in np.sort(own)[::-1]],
+            "others": [round(float(score), 4) for score in np.sort(others)[::-1][:MOST_SCORES]],
+        }
+    return found
 
 
 def _class_figures(counts: NDArray[np.int64], index: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from appliance.errors import TrainingError
+from appliance.training.familiarity import CONCENTRATION, Familiarity
 from appliance.training.features import (
     CENTRE,
     DYNAMIC_RANGE,
@@ -39,7 +40,10 @@ INPUT, OUTPUT, EMBEDDING = "waveform", "probabilities", "embedding"
 
 
 def deployed_network(
-    backbone: Backbone, shape: FrontEnd, temperature: float = 1.0
+    backbone: Backbone,
+    shape: FrontEnd,
+    temperature: float = 1.0,
+    familiarity: Familiarity | None = None,
 ) -> DeployedNetwork:
     """A copy on the CPU in fp32, normalisation folded, the temperature put into the head."""
     folded = copy.deepcopy(backbone).to("cpu").float().eval().requires_grad_(False)
@@ -47,7 +51,7 @@ def deployed_network(
     fold_normalisation(folded)
     folded.head.weight.div_(temperature)
     folded.head.bias.div_(temperature)
-    return DeployedNetwork(shape, folded).eval()
+    return DeployedNetwork(shape, folded, familiarity).eval()
 
 
 class _Graph:
@@ -96,7 +100,12 @@ def write_onnx(network: DeployedNetwork, path: Path) -> None:
     head = network.backbone.head
     weights = [graph.constant("head.weight", head.weight), graph.constant("head.bias", head.bias)]
     logits = graph.add("Gemm", [embedding, *weights], "logits", transB=1)
-    graph.add("Softmax", [logits], OUTPUT, axis=1)
+    familiarity = network.familiarity
+    if isinstance(familiarity, Familiarity):
+        softmax = graph.add("Softmax", [logits], "softmax", axis=1)
+        graph.add("Mul", [softmax, _familiar(graph, familiarity, embedding)], OUTPUT)
+    else:
+        graph.add("Softmax", [logits], OUTPUT, axis=1)
     float32 = TensorProto.FLOAT
     window = network.shape.window_samples
     model = helper.make_model(
@@ -159,6 +168,28 @@ def _backbone(graph: _Graph, backbone: Backbone, image: str) -> str:
     mean = graph.add("ReduceMean", [line, bands], "mean", keepdims=0)
     peak = graph.add("ReduceMax", [line, bands], "peak", keepdims=0)
     return graph.add("Add", [mean, peak], EMBEDDING)
+
+
+def _familiar(graph: _Graph, familiarity: Familiarity, embedding: str) -> str:
+    """`Familiarity.forward`: [batch, 1]."""
+    axis, scale = graph.axes("axis_embedding", 1), familiarity.scale
+    squares = graph.add("Mul", [embedding, embedding], "embedding.squares")
+    length = graph.add("ReduceSum", [squares, axis], "embedding.power")
+    length = graph.add("Sqrt", [length], "embedding.root")
+    length = graph.add("Max", [length, graph.scalar("shortest", 1e-6)], "embedding.length")
+    unit = graph.add("Div", [embedding, length], "embedding.unit")
+    kernels = graph.constant("examples", (familiarity.examples * CONCENTRATION).T.contiguous())
+    near = graph.add("MatMul", [unit, kernels], "kernels")
+    near = graph.add("Sub", [near, graph.scalar("concentration", CONCENTRATION)], "exponents")
+    near = graph.add("Exp", [near], "nearness")
+    near = graph.add("ReduceMean", [near, axis], "mean_nearness")
+    near = graph.add("Max", [near, graph.scalar("farthest", 1e-12)], "audible_nearness")
+    near = graph.add("Log", [near], "density")
+    near = graph.add(
+        "Sub", [near, graph.scalar("familiar.middle", scale.middle)], "centred_density"
+    )
+    near = graph.add("Div", [near, graph.scalar("familiar.width", scale.width)], "scaled_density")
+    return graph.add("Sigmoid", [near], "familiarity")
 
 
 def compare(

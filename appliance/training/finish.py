@@ -9,18 +9,24 @@ from typing import Any
 
 import torch
 
+from appliance.library.enough_background import BACKGROUND, background_warnings
 from appliance.library.plan import Plan
 from appliance.training import result
 from appliance.training.context import Context
 from appliance.training.evaluate import evaluation, fit_temperature
 from appliance.training.export import compare, deployed_network, write_onnx
+from appliance.training.familiarity import Familiarity, fit_scale
 from appliance.training.judge import Judge, hop_samples, reference_windows
 from appliance.training.network import Backbone, DeployedNetwork, parameter_count
 from appliance.training.state import Reached
+from appliance.training.unknown import unknown_figures
+from appliance.training.usual import usual_microphones
 
 log = logging.getLogger(__name__)
 
-REFERENCE_WINDOWS = 64
+# The certificate's figures are shares of so many windows: 1 of 160 is 0.6 %.
+REFERENCE_WINDOWS, CALIBRATION_WINDOWS = 160, 48
+REFERENCE_BYTES = 32 << 20
 # Comparing, writing and publishing, once the clips are judged.
 EXPORT_S = 3.0
 # Without held-out clips, so many training clips give a hint.
@@ -48,13 +54,19 @@ def finish(
     context.progress.write("exporting", EXPORT_S)
     classes, shape = context.manifest.classes, context.shape
     temperature = 1.0 if hint else fit_temperature(reached.judged, classes)
-    network = deployed_network(backbone, shape, temperature)
+    scale = None if hint else fit_scale(reached.judged)
+    familiarity = None
+    if scale is not None and reached.examples is not None:
+        familiarity = Familiarity(reached.examples.float(), scale)
+    network = deployed_network(backbone, shape, temperature, familiarity)
     temporary = result.begin(context.folder)
     write_onnx(network, temporary / "model.onnx")
     shown = context.phases[0].held_out or context.phases[0].train
-    windows, labels = reference_windows(context, shown, REFERENCE_WINDOWS)
+    most = max(24, min(REFERENCE_WINDOWS, REFERENCE_BYTES // (4 * shape.window_samples)))
+    windows, labels = reference_windows(context, shown, most)
+    calibration, _ = reference_windows(context, context.phases[0].train, CALIBRATION_WINDOWS)
     probabilities, difference = compare(temporary / "model.onnx", network, windows)
-    result.save_reference(windows, probabilities, labels, temporary / "reference.npz")
+    result.save_reference(windows, probabilities, labels, calibration, temporary / "reference.npz")
     result.save_weights(backbone, classes, temporary / "model.safetensors")
     figures = evaluation(
         reached.judged,
@@ -63,6 +75,14 @@ def finish(
         protocol=context.manifest.protocol,
         on_training_clips=hint,
         curves=reached.curves,
+        scale=None if familiarity is None else scale,
+    )
+    figures["unknown"] = unknown_figures(
+        reached.strange, classes, temperature, context.phases[-1].strangers
+    )
+    figures["warnings"] = background_warnings(
+        [clip.duration_s for clip in context.manifest.clips if clip.label == BACKGROUND],
+        len({clip.session for clip in context.manifest.clips if clip.label == BACKGROUND}),
     )
     result.save_json(figures, temporary / "evaluation.json")
     card = _card(
@@ -70,6 +90,8 @@ def finish(
         plan,
         network,
         temperature=temperature,
+        familiar_middle=scale.middle if familiarity is not None and scale else None,
+        familiar_width=scale.width if familiarity is not None and scale else None,
         windows_per_second=speed,
         onnx_difference=difference,
     )
@@ -95,7 +117,7 @@ def _judge_the_rest(
             left = EXPORT_S + judge_.expected_s(clips[done:])
             context.progress.write("evaluating", left, step=done, steps=len(clips))
 
-    reached.judged = judge_.judge(backbone, clips, until, on_clip)
+    reached.judged = judge_.judge(backbone, clips, until, on_clip, reached.examples)
     return not held_out
 
 
@@ -114,6 +136,7 @@ def _card(
         "parameters": parameter_count(network),
         "architecture": f"log-mel, residual CNN of widths {recipe.widths}, mean and max over time",
         "front_end": asdict(shape),
+        "microphones": usual_microphones(context),
         "train": {
             **asdict(recipe),
             **asdict(plan),

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from appliance.audio.windows import cut_windows, window_weights
 from appliance.training.context import Context
 from appliance.training.evaluate import Judgement
 from appliance.training.export import deployed_network
+from appliance.training.familiarity import density
 from appliance.training.features import FrontEnd
 from appliance.training.network import Backbone, DeployedNetwork
 from appliance.training.sounds import read_sounds
@@ -22,6 +24,9 @@ WINDOWS_AT_ONCE = 64
 COST = 1.0
 # Before anything was measured: windows judged, and clips read, in a second.
 WINDOWS_A_SECOND, CLIPS_A_SECOND = 300.0, 100.0
+
+# Of one clip: logits [windows, classes], weights [windows], density [windows].
+Answer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]
 
 
 def hop_samples(shape: FrontEnd) -> int:
@@ -60,23 +65,26 @@ class Judge:
         clips: Sequence[int],
         until_s: float,
         on_clip: Callable[[int], None] | None = None,
+        examples: Tensor | None = None,
     ) -> list[Judgement]:
-        """Judge clip after clip in fp32, until the clock says `until_s` (active seconds)."""
+        """Judge clip after clip in fp32, until the clock says `until_s` (active seconds).
+        examples: of familiarity.examples_of, to say how densely they lie around each window."""
         context = self._context
         entries = [context.manifest.clips[place] for place in clips]
         network = deployed_network(backbone, context.shape).to(context.device.torch_device)
         judged: list[Judgement] = []
 
-        def work(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def work(samples: NDArray[np.float32]) -> Answer:
             window, hop = context.shape.window_samples, hop_samples(context.shape)
             windows = cut_windows(samples, window, hop)
-            return _logits(network, windows, context.device.torch_device), window_weights(windows)
+            logits, near = _said(network, windows, context.device.torch_device, examples)
+            return logits, window_weights(windows), near
 
         paths = [entry.path for entry in entries]
         answers = read_sounds(paths, context.shape.rate, context.manifest.threads, work)
-        for entry, (logits, weights) in zip(entries, answers, strict=False):
+        for entry, (logits, weights, near) in zip(entries, answers, strict=False):
             context.budget.tick()
-            judged.append(Judgement(entry, logits, weights))
+            judged.append(Judgement(entry, logits, weights, near))
             if on_clip is not None:
                 on_clip(len(judged))
             if context.budget.elapsed_s >= until_s:
@@ -86,15 +94,21 @@ class Judge:
 
 
 @torch.no_grad()
-def _logits(
-    network: DeployedNetwork, windows: NDArray[np.float32], device: torch.device
-) -> NDArray[np.float32]:
-    """[windows, classes], a limited number of windows at once."""
-    parts = []
+def _said(
+    network: DeployedNetwork,
+    windows: NDArray[np.float32],
+    device: torch.device,
+    examples: Tensor | None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Logits [windows, classes] and density [windows], a limited number of windows at once."""
+    logits, near = [], []
     for first in range(0, len(windows), WINDOWS_AT_ONCE):
         part = torch.from_numpy(windows[first : first + WINDOWS_AT_ONCE]).to(device)
-        parts.append(network.logits(part).cpu().numpy())
-    return np.concatenate(parts)
+        embedding = network.embed(part)
+        logits.append(network.backbone.head(embedding).cpu().numpy())
+        if examples is not None:
+            near.append(density(embedding.cpu(), examples)[:, 0].numpy())
+    return np.concatenate(logits), np.concatenate(near) if near else None
 
 
 def reference_windows(

@@ -83,10 +83,17 @@ class Backbone(nn.Module):
 
 
 class DeployedNetwork(nn.Module):
-    """Waveform [batch, window_samples] -> probabilities [batch, classes], embedding [batch, d]."""
+    """Waveform [batch, window_samples] -> probabilities [batch, classes], embedding [batch, d].
 
-    def __init__(self, shape: FrontEnd, backbone: Backbone) -> None:
+    With `familiarity` (embedding -> [batch, 1]) the probabilities are those of the softmax times
+    it: what they leave to 1 is the belief that the sound is none of the classes.
+    """
+
+    def __init__(
+        self, shape: FrontEnd, backbone: Backbone, familiarity: nn.Module | None = None
+    ) -> None:
         super().__init__()
+        self.familiarity = familiarity
         self.shape = shape
         self.log_mel = LogMel(shape)
         self.level = LevelNorm()
@@ -94,14 +101,18 @@ class DeployedNetwork(nn.Module):
 
     def logits(self, waveform: Tensor) -> Tensor:
         """Before the softmax: [batch, classes]."""
-        logits: Tensor = self.backbone.head(self._embed(waveform))
+        logits: Tensor = self.backbone.head(self.embed(waveform))
         return logits
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        embedding = self._embed(waveform)
-        return torch.softmax(self.backbone.head(embedding), dim=1), embedding
+        embedding = self.embed(waveform)
+        probabilities = torch.softmax(self.backbone.head(embedding), dim=1)
+        if self.familiarity is not None:
+            probabilities = probabilities * self.familiarity(embedding)
+        return probabilities, embedding
 
-    def _embed(self, waveform: Tensor) -> Tensor:
+    def embed(self, waveform: Tensor) -> Tensor:
+        """[batch, d]."""
         return self.backbone.embed(self.level(self.log_mel(waveform)))
 
 

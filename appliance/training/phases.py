@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from appliance.library.plan import Plan
+from appliance.library.plan import Plan, held_out_classes
 from appliance.training.manifest import Manifest
 
 
@@ -17,6 +17,7 @@ class Phase:
     held_out: tuple[int, ...]
     makes_version: bool
     seed: int
+    strangers: frozenset[str] = frozenset()  # classes that this network is not taught at all
 
     def steps(self, plan: Plan) -> int:
         return plan.steps if self.makes_version else plan.fold_steps
@@ -24,7 +25,8 @@ class Phase:
 
 def make_phases(manifest: Manifest) -> list[Phase]:
     """A holdout is one phase. Cross-validation trains the version on all clips, then a network
-    for each fold on the others."""
+    for each fold on the others; and where there are classes enough, one that some of them are
+    kept from, to see what is said of unknown sounds."""
     folds = [clip.fold for clip in manifest.clips]
     seed = manifest.seed * 1009
 
@@ -37,4 +39,11 @@ def make_phases(manifest: Manifest) -> list[Phase]:
     for number, fold in enumerate(manifest.folds, start=1):
         name = f"fold {number} of {len(manifest.folds)}"
         phases.append(Phase(name, where(fold, False), where(fold, True), False, seed + number))
+    strangers = held_out_classes(manifest.classes)
+    if strangers:
+        labels = [clip.label for clip in manifest.clips]
+        fold = manifest.folds[0]
+        taught = tuple(i for i in where(fold, False) if labels[i] not in strangers)
+        judged = tuple(i for i, f in enumerate(folds) if f == fold or labels[i] in strangers)
+        phases.append(Phase("unknown sounds", taught, judged, False, seed + len(phases), strangers))
     return phases

@@ -10,6 +10,9 @@ from typing import Any
 from appliance.training.clock import BudgetClock
 
 SECONDS_BETWEEN_LINES = 0.5
+# The share done is worth little until the plan is made, and may never go back: while the clips are
+# read it moves within this, however long that takes.
+BEFORE_THE_PLAN = 0.05
 
 
 class ProgressWriter:
@@ -36,11 +39,17 @@ class ProgressWriter:
         accuracy: float | None = None,
         accuracy_on: str | None = None,
         learning_rate: float | None = None,
+        planned: bool = True,
     ) -> None:
-        """eta_s: seconds until the result is there, as far as is known now."""
+        """eta_s: seconds until the result is there, as far as is known now. `planned` is False
+        while the eta is a guess: the share done then follows `step` of `steps`, a little way."""
         elapsed = self._budget.elapsed_s
         eta = max(0.0, min(eta_s, max(self._budget.remaining_s, 0.0)))
-        self._fraction = max(self._fraction, elapsed / max(elapsed + eta, 1e-6))
+        if planned:
+            share = elapsed / max(elapsed + eta, 1e-6)
+        else:
+            share = BEFORE_THE_PLAN * step / max(steps, 1)
+        self._fraction = max(self._fraction, share)
         line: dict[str, Any] = {
             "t": time.time(),
             "elapsed_s": round(elapsed, 3),

@@ -28,11 +28,13 @@ def save_reference(
     windows: NDArray[np.float32],
     probabilities: NDArray[np.float32],
     labels: NDArray[np.int64],
+    calibration: NDArray[np.float32],
     path: Path,
 ) -> None:
     """What every engine is compared with: windows [k, window], probabilities [k, classes] and
-    labels [k] (class index)."""
-    np.savez(path, windows=windows, probabilities=probabilities, labels=labels)
+    labels [k] (class index); and what int8 is calibrated with: windows of training clips."""
+    steps = np.round(calibration * 32768).clip(-32768, 32767).astype(np.int16)
+    np.savez(path, windows=windows, probabilities=probabilities, labels=labels, calibration=steps)
 
 
 def save_json(content: dict[str, Any], path: Path) -> None:

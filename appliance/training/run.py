@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
+
+from torch import Tensor
 
 from appliance.errors import TrainingError
 from appliance.library.plan import Plan
@@ -12,6 +15,7 @@ from appliance.training import checkpoint as checkpoints
 from appliance.training.checkpoint import Checkpoint
 from appliance.training.clock import BudgetClock
 from appliance.training.context import make_context
+from appliance.training.familiarity import examples_of
 from appliance.training.finish import EXPORT_S, finish
 from appliance.training.judge import Judge
 from appliance.training.loop import Length, TrainState, new_state, train
@@ -83,7 +87,7 @@ class Run:
     def _train(self, plan: Plan | None, saved: Checkpoint | None) -> Plan:
         """Features, the plan unless there is one, and the phases that are left."""
         context = self._context
-        store = self._features()
+        store = self._features(plan)
         if context.budget.cancelled:
             return plan or guessed_plan(context)
         if plan is None:
@@ -111,17 +115,20 @@ class Run:
         stopped = "time limit" if used_up else "cancelled"
         finish(context, plan, self._reached, self._judge, stopped, SALVAGE_S, None)
 
-    def _features(self) -> FeatureStore:
+    def _features(self, plan: Plan | None) -> FeatureStore:
+        """The clips as log-mels. `plan`: of an earlier attempt, None while there is none."""
         context = self._context
         clips = context.manifest.clips
         begun = context.budget.elapsed_s
-        guess = guessed_plan(context).seconds
+        expected = (plan or guessed_plan(context)).seconds
 
         def on_clip(done: int) -> bool:
             context.budget.tick()
             if context.progress.due():
-                left = guess - context.budget.elapsed_s
-                context.progress.write("features", left, step=done, steps=len(clips))
+                left = expected - context.budget.elapsed_s
+                context.progress.write(
+                    "features", left, step=done, steps=len(clips), planned=plan is not None
+                )
             return not context.budget.cancelled
 
         store = compute_store(
@@ -166,13 +173,28 @@ class Run:
                 )
             if training.step > 0:
                 reached.version = dict(training.average.state_dict())
+                reached.examples = self._examples(phase, plan, training, store)
             reached.time_was_up = outcome == "time limit"
         elif outcome != "cancelled" and training.step >= min(FEWEST_STEPS, length.steps // 2):
             # The plan kept time for this; what it took longer may come out of the reserve.
             until = context.budget.elapsed_s + context.budget.remaining_s - EXPORT_S / 2
-            reached.judged += self._judge.judge(training.average, phase.held_out, until)
+            examples = self._examples(phase, plan, training, store)
+            found = self._judge.judge(training.average, phase.held_out, until, examples=examples)
+            if phase.strangers:
+                reached.strange = found
+            else:
+                reached.judged += found
         reached.phase += 1
         self._checkpointer.save(None)
+
+    def _examples(
+        self, phase: Phase, plan: Plan, training: TrainState, store: FeatureStore
+    ) -> Tensor:
+        """What this network was taught, as it sees it: for familiarity."""
+        context = self._context
+        plain = replace(context.recipe(plan), mixing=0.0, frequency_mask=0, time_mask_share=0.0)
+        maker = batch_maker(context, store, phase.train, plain, plan.batch, phase.seed + 1)
+        return examples_of(training.average, maker, context.device)
 
     def _start(self, phase: Phase, recipe: Recipe, saved: Checkpoint | None) -> TrainState:
         context = self._context

@@ -23,7 +23,9 @@ class Reached:
     phase: int = 0
     started_s: float = 0.0
     version: dict[str, Tensor] | None = None
+    examples: Tensor | None = None  # of the version, for familiarity
     judged: list[Judgement] = field(default_factory=list)
+    strange: list[Judgement] = field(default_factory=list)  # by a network that was not taught all
     curves: list[dict[str, Any]] = field(default_factory=list)
     time_was_up: bool = False
 
@@ -37,11 +39,17 @@ def to_checkpoint(reached: Reached, training: TrainState | None) -> Checkpoint:
         "curves": reached.curves,
         "time_was_up": reached.time_was_up,
         "judged": [item.clip.id for item in reached.judged],
+        "strange": [item.clip.id for item in reached.strange],
         "step": None if training is None else training.step,
     }
-    for item in reached.judged:
-        tensors[f"judged/{item.clip.id}/logits"] = torch.from_numpy(item.logits)
-        tensors[f"judged/{item.clip.id}/weights"] = torch.from_numpy(item.weights)
+    for part, items in (("judged", reached.judged), ("strange", reached.strange)):
+        for item in items:
+            tensors[f"{part}/{item.clip.id}/logits"] = torch.from_numpy(item.logits)
+            tensors[f"{part}/{item.clip.id}/weights"] = torch.from_numpy(item.weights)
+            if item.density is not None:
+                tensors[f"{part}/{item.clip.id}/density"] = torch.from_numpy(item.density)
+    if reached.examples is not None:
+        tensors["examples"] = reached.examples
     if reached.version is not None:
         tensors.update({f"version/{k}": t for k, t in reached.version.items()})
     if training is not None:
@@ -55,23 +63,32 @@ def to_checkpoint(reached: Reached, training: TrainState | None) -> Checkpoint:
 
 def reached_of(checkpoint: Checkpoint, manifest: Manifest) -> Reached:
     """The run's state. Clips are found by id."""
-    clips = {clip.id: clip for clip in manifest.clips}
-    judged = [
-        Judgement(
-            clips[number],
-            np.asarray(checkpoint.tensors[f"judged/{number}/logits"].numpy()),
-            np.asarray(checkpoint.tensors[f"judged/{number}/weights"].numpy()),
-        )
-        for number in checkpoint.state["judged"]
-    ]
     return Reached(
         phase=int(checkpoint.state["phase"]),
         started_s=float(checkpoint.state["started_s"]),
         version=_part(checkpoint, "version") or None,
-        judged=judged,
+        examples=checkpoint.tensors.get("examples"),
+        judged=_judgements(checkpoint, manifest, "judged"),
+        strange=_judgements(checkpoint, manifest, "strange"),
         curves=list(checkpoint.state["curves"]),
         time_was_up=bool(checkpoint.state["time_was_up"]),
     )
+
+
+def _judgements(checkpoint: Checkpoint, manifest: Manifest, part: str) -> list[Judgement]:
+    clips = {clip.id: clip for clip in manifest.clips}
+    found = []
+    for number in checkpoint.state.get(part, []):
+        near = checkpoint.tensors.get(f"{part}/{number}/density")
+        found.append(
+            Judgement(
+                clips[number],
+                np.asarray(checkpoint.tensors[f"{part}/{number}/logits"].numpy()),
+                np.asarray(checkpoint.tensors[f"{part}/{number}/weights"].numpy()),
+                None if near is None else np.asarray(near.numpy()),
+            )
+        )
+    return found
 
 
 def has_training(checkpoint: Checkpoint) -> bool:

@@ -21,6 +21,14 @@ from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.client import Client
 from appliance.events import EventBus
+from appliance.gate.comparisons import Comparisons
+from appliance.gate.gate import Gate
+from appliance.gate.shadow import Shadow
+from appliance.gate.shadow_table import Shadows
+from appliance.hardware.hardware import Hardware
+from appliance.hardware.kit import Kit
+from appliance.hooks.hooks import Hooks
+from appliance.inbox.table import Inbox
 from appliance.jobs.queue import Queue
 from appliance.jobs.runner import Runner
 from appliance.library.clips import Clips
@@ -30,17 +38,25 @@ from appliance.library.microphones import MicrophoneRecords
 from appliance.library.schedules import ScheduleRecords
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.rates import Rates
+from appliance.live.tally import Tally
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.background import Background
+from appliance.recording.history import History
 from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.schedule import Schedules
 from appliance.recording.triggered import Triggers
 from appliance.settings import HttpSettings, Settings
 from appliance.store.database import Database
+from firmware_hooks.hotplug import FakeHotplug
+from firmware_hooks.lines import FakeLines
+from firmware_hooks.power_control import FakePower
+from firmware_hooks.sensors import FakeSensors
 
 TOKEN = "a-token-that-only-the-tests-know-0123456789"
 CAP_MB = 20
@@ -63,6 +79,29 @@ def build_services(root: Path, decoder: Decoder) -> Services:
     recorder = Recorder(microphones, clips, bus)
     detections = Detections(db, clips, bus)
     queue = Queue(db, folder, datasets, versions, bus, settings)
+    privacy = Privacy(db, microphones, bus)
+    runner = Runner(queue, folder, settings)
+    listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
+    history = History(microphones, clips, folder, settings, bus)
+    hardware = Hardware(
+        settings.board,
+        db=db,
+        folder=folder,
+        bus=bus,
+        clips=clips,
+        microphones=microphones,
+        privacy=privacy,
+        history=history,
+        recorder=recorder,
+        queue=queue,
+        runner=runner,
+        deployments=deployments,
+        listener=listener,
+        kit=Kit(
+            FakeSensors(watts={"VDD_IN": 4.8}), FakeLines(), FakePower(), FakeHotplug(), {}, root
+        ),
+    )
+    inbox = Inbox(db)
     return Services(
         settings=settings,
         folder=folder,
@@ -73,17 +112,47 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         labels=Labels(db, bus),
         datasets=datasets,
         microphones=microphones,
+        privacy=privacy,
         recorder=recorder,
         triggers=Triggers(microphones, clips, bus, settings),
         schedules=Schedules(ScheduleRecords(db), recorder, bus),
         background=Background(microphones, clips, bus),
         queue=queue,
-        runner=Runner(queue, folder, settings),
+        runner=runner,
         versions=versions,
         deployments=deployments,
         thresholds=thresholds,
+        rates=Rates(db, Tally(db), thresholds, deployments, versions, bus),
         detections=detections,
-        listener=Listener(microphones, deployments, detections, thresholds, settings, bus),
+        listener=listener,
+        hardware=hardware,
+        hooks=Hooks(folder, settings.hooks, bus),
+        inbox=inbox,
+        history=history,
+        gate=Gate(
+            Comparisons(db),
+            versions,
+            deployments,
+            datasets,
+            clips,
+            detections,
+            thresholds,
+            history,
+            folder,
+            settings,
+            bus,
+        ),
+        shadow=Shadow(
+            Shadows(db),
+            versions,
+            deployments,
+            listener,
+            detections,
+            inbox,
+            thresholds,
+            settings,
+            bus,
+        ),
         token=TOKEN,
     )
 
@@ -161,6 +230,7 @@ def serve(services: Services, root: Path) -> Iterator[Server]:
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
+    services.port = tcp.getsockname()[1]
     server = Server(services, tcp.getsockname()[1], path, servers, thread)
     try:
         yield server

@@ -10,11 +10,13 @@ import pytest
 import soundfile
 from PIL import Image
 
-from appliance.api.spectrogram import Pictures, draw, mel_power
+from appliance.api.spectrogram import Pictures, draw
 from appliance.audio.flac import write_flac
+from appliance.audio.mel import mel_power
 from appliance.client import ClientError, quoted
 from appliance.errors import DecodeError
 from tests.api.conftest import RATE, Server, Sound
+from tests.live.tones import write_version
 
 
 def store(server: Server, sound: Sound, count: int = 1, **data: str) -> list[int]:
@@ -189,12 +191,40 @@ def test_thresholds(server: Server) -> None:
         "value": 0.9,
         "default": server.services.settings.listen.threshold,
         "own": True,
+        "per_day": None,
+        "expected": None,
     }
+    for body in ({}, {"value": 0.9, "per_day": 1}, {"per_day": 1}, {"per_day": -1}):
+        with pytest.raises(ClientError) as caught:
+            client.put("/labels/dog/threshold", body)
+        assert caught.value.status in (409, 422)  # nothing is deployed that could keep a rate
+    assert client.get("/labels/dog/threshold")["value"] == 0.9
     assert client.put("/labels/dog/threshold", {"value": None})["own"] is False
     for bad in (-0.1, 0, 1.1, "high"):
         with pytest.raises(ClientError) as caught:
             client.put("/labels/dog/threshold", {"value": bad})
         assert caught.value.status == 422
+
+
+def test_a_threshold_that_keeps_a_rate_says_what_it_rests_on(server: Server) -> None:
+    client, services = server.client(), server.services
+    result = write_version(services.folder.jobs / "made" / "result", {"dog": 440.0})
+    made = services.versions.publish(
+        result, job=None, dataset_version=None, parent=None, stopped="converged", seconds=1.0
+    )
+    services.deployments.deploy(made.name)
+    client.post("/labels", {"name": "dog"})
+    found = client.put("/labels/dog/threshold", {"per_day": 1})
+    assert (found["per_day"], found["own"]) == (1, True)
+    assert found["value"] == found["expected"]["threshold"]
+    assert found["expected"]["guessed"]
+    assert "less than an hour" in found["expected"]["sentence"]
+    # A person's own score ends the rate.
+    assert client.put("/labels/dog/threshold", {"value": 0.8})["per_day"] is None
+    assert client.get("/rejected") == {"items": [], "next": None}
+    with pytest.raises(ClientError) as caught:
+        client.get("/rejected", microphone="nobody")
+    assert caught.value.status == 404
 
 
 def test_a_cut_becomes_a_clip(shared: Server, sound: Sound) -> None:

@@ -58,6 +58,22 @@ def test_only_the_topics_that_were_asked_for(server: Server) -> None:
         assert [next(events)[1] for _ in range(2)] == ["job", "label"]
 
 
+def test_the_spectrum_comes_only_to_those_who_name_it(server: Server) -> None:
+    bus = server.services.bus
+    asked: list[bool] = []
+    bus.make_when_watched("spectrum", asked.append)
+    with stream(server) as events:
+        bus.publish("spectrum", {})
+        bus.publish("job", {})
+        assert next(events)[1] == "job"
+    assert asked == []
+    with stream(server, params={"topics": "spectrum"}) as events:
+        bus.publish("spectrum", {})
+        assert next(events)[1] == "spectrum"
+        assert asked == [True]
+    until(lambda: asked == [True, False], "the end of the watching")
+
+
 def test_what_was_missed_is_told_first_and_once(server: Server) -> None:
     bus = server.services.bus
     with stream(server) as events:

@@ -110,6 +110,7 @@ def test_status_imports_neither_torch_nor_fastapi(fake: FakeDaemon) -> None:
     status = {
         "version": "1", "uptime_s": 1.0, "data_folder": "/d", "disk": {"free": 1, "total": 2},
         "memory_mb": 1.0, "microphones": [], "deployment": None, "job": None, "queue_length": 0,
+        "history": {"state": "on", "hours": 6.0, "bytes": 0, "problem": "", "microphones": []},
         "clips": 0, "labels": 0,
     }  # fmt: skip
     ready = {"ready": True, "reasons": [], "classes": [], "warnings": []}

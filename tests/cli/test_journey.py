@@ -23,6 +23,8 @@ from tests.box import Box, until
 from tests.cli.conftest import Done
 from tests.models import toy
 
+pytestmark = pytest.mark.slow
+
 INSTALLED = Path(sys.executable).with_name("earmark")
 COMMAND = [str(INSTALLED)] if INSTALLED.exists() else [sys.executable, "-m", "appliance.cli"]
 CLASSES = {"001 - Dog bark": "dog", "002 - Rain": "rain", "009 - Rooster": "rooster"}

@@ -27,6 +27,10 @@ def test_the_tree_in_the_readme_is_current() -> None:
     assert (REPOSITORY / "README.md").read_text() == made_by("scripts/readme_tree.py")
 
 
+def test_the_keys_of_the_terminal_ui_are_current() -> None:
+    assert (REPOSITORY / "docs" / "tui.md").read_text() == made_by("scripts/tui_keys.py")
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
     for page in [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]:

@@ -14,6 +14,8 @@ import soxr
 from appliance.client import Client, quoted
 from tests.box import Box, until
 
+pytestmark = pytest.mark.slow
+
 RATE = 44_100
 
 

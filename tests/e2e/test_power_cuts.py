@@ -14,6 +14,8 @@ import pytest
 from appliance.client import Client
 from tests.box import Box, until
 
+pytestmark = pytest.mark.slow
+
 
 def teach(client: Client, digits: dict[str, list[Path]]) -> int:
     for label, files in digits.items():

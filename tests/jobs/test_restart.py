@@ -16,6 +16,8 @@ from appliance import clock
 from appliance.jobs.process import start_ticks
 from tests.jobs.house import House, add_clips, read_starts, until
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

@@ -177,5 +177,7 @@ def test_every_reason_is_given(add: Add, db: Database, labels: Labels, datasets:
         "background: one recording only, so its figures will be optimistic",
         "dog: one recording only, so its figures will be optimistic",
         "dog has 63 clips and background only 5: judge by each class, not by accuracy",
+        "thin background: 5 clips, 0 s; from 20 clips and 60 s on, false alarms become rarer;"
+        " `earmark background start MICROPHONE` gathers it by itself",
     ]
     assert datasets.publish().classes == {"background": 5, "dog": 63}

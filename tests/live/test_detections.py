@@ -174,3 +174,39 @@ def test_what_means_nothing_is_refused_and_changes_nothing(
         detections.page(limit=0)
     with pytest.raises(InvalidInput, match="is no review"):
         detections.page(review="maybe")
+
+
+def test_many_are_judged_at_once_and_taken_back_to_the_label_before(
+    detections: Detections, clips: Clips
+) -> None:
+    right, wrong = hear(detections, "dog"), hear(detections, "cat")
+    for number, identifier in enumerate((right, wrong)):
+        detections.attach(identifier, clip(clips, number))
+    own = detections.get(wrong).clip or 0
+    clips.set_label([own], "wind", "ben", create=True)
+
+    reviewed = detections.review_many([right, wrong], "refuted", "dog", "anna")
+    assert [one.review for one in reviewed] == ["confirmed", "refuted"]
+    assert clips.get(own).label == "dog"
+    detections.review(wrong, "refuted", "door", "anna")
+    assert clips.get(own).label == "door"
+    detections.review_many([right, wrong], None, None, "anna")
+    assert clips.get(own).label == "wind", "as it was before anybody judged"
+    assert clips.get(detections.get(right).clip or 0).label is None
+
+    with pytest.raises(NotFound):
+        detections.review_many([right, 999], "confirmed", None, "anna")
+    assert detections.get(right).review is None, "all or none"
+
+
+def test_a_detection_without_a_clip_gets_one_from_the_history(
+    detections: Detections, clips: Clips, db: Database
+) -> None:
+    fresh, old = hear(detections), hear(detections)
+    with db.write() as tx:
+        tx.conn.execute("UPDATE detections SET started_at = started_at - 600 WHERE id = ?", (old,))
+    kept = clip(clips, 5)
+    detections.find_sound = lambda found: kept
+    assert detections.review(fresh, "confirmed").clip is None, "its own is still to come"
+    assert detections.review(old, "confirmed").clip == kept
+    assert clips.get(kept).label == "dog"

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from appliance.events import EventBus
 from appliance.models.deploy import Deployments
@@ -14,6 +16,7 @@ from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.store.database import Database
 from tests.models import toy
+from tests.training.job_folder import entry, run_worker, worker_log, write_job
 
 Publish = Callable[..., Version]
 
@@ -64,3 +67,21 @@ def publish(versions: Versions, whole_result: Path, folder: DataFolder) -> Publi
 @pytest.fixture
 def deployments(db: Database, folder: DataFolder, versions: Versions, bus: EventBus) -> Deployments:
     return Deployments(db, folder, versions, bus)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The result of a real, short training of the product's own trainer on synthetic sounds."""
+    folder = tmp_path_factory.mktemp("trained")
+    random = np.random.default_rng(0)
+    clips = []
+    for number in range(24):
+        label = ("hum", "noise", "whistle")[number % 3]
+        hz = {"hum": 120.0, "whistle": 2_500.0, "noise": 0.0}[label] * random.uniform(0.9, 1.1)
+        sound = toy.tone(hz, 0.6) + random.normal(0, 0.05 if hz else 0.3, int(0.6 * toy.RATE))
+        path = folder / f"{number}.flac"
+        soundfile.write(path, sound.clip(-1, 1), toy.RATE, subtype="PCM_16")
+        clips.append(entry(path, label, number, int(number >= 15)))
+    job = write_job(folder / "job", clips, protocol="holdout", steps=40)
+    assert run_worker(job) == 0, worker_log(job)
+    return job / "result"

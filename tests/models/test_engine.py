@@ -12,7 +12,7 @@ import pytest
 from appliance.errors import EngineError, InvalidInput
 from appliance.models.card import read_card
 from appliance.models.certificate import certify, read_reference
-from appliance.models.engine import Engine, open_engine
+from appliance.models.engine import Engine, open_reference_engine
 from appliance.models.onnx_engine import OnnxEngine
 from appliance.models.predict import predict
 from appliance.models.result import file_sha256
@@ -21,7 +21,7 @@ from tests.models import toy
 
 @pytest.fixture
 def engine(whole_result: Path) -> Engine:
-    return open_engine(whole_result, "fp32", file_sha256(whole_result / "model.onnx"))
+    return open_reference_engine(whole_result, file_sha256(whole_result / "model.onnx"))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 64])
@@ -69,28 +69,19 @@ def test_an_altered_network_is_refused(tmp_path: Path) -> None:
     content[-20] ^= 1
     (folder / "model.onnx").write_bytes(content)
     with pytest.raises(EngineError, match="altered"):
-        open_engine(folder, "fp32", known)
+        open_reference_engine(folder, known)
 
 
 def test_a_network_that_is_not_what_its_card_says(tmp_path: Path) -> None:
     folder = toy.write_result(tmp_path / "result", made=toy.model(classes=4))
     with pytest.raises(EngineError, match="probabilities"):
-        open_engine(folder, "fp32")
+        open_reference_engine(folder)
     (folder / "model.onnx").write_bytes(b"no network")
     with pytest.raises(EngineError, match="cannot load"):
-        open_engine(folder, "fp32")
+        open_reference_engine(folder)
     (folder / "model.onnx").unlink()
     with pytest.raises(EngineError, match="cannot be read"):
-        open_engine(folder, "fp32")
-
-
-def test_precisions_that_need_a_gpu_are_refused_with_advice(whole_result: Path) -> None:
-    for precision in ("fp16", "int8"):
-        with pytest.raises(EngineError, match="TensorRT") as refusal:
-            open_engine(whole_result, precision)
-        assert "fp32" in refusal.value.advice
-    with pytest.raises(InvalidInput, match="fp7"):
-        open_engine(whole_result, "fp7")
+        open_reference_engine(folder)
 
 
 def test_the_certificate_of_a_faithful_engine(engine: Engine, whole_result: Path) -> None:
@@ -106,7 +97,7 @@ def test_the_certificate_of_a_tampered_network(tmp_path: Path) -> None:
     """Another gain on one class: some windows get another label, and it shows."""
     reference = toy.answers(toy.model(), toy.reference_windows())
     folder = toy.write_result(tmp_path / "r", made=toy.model(gain=2.5), reference=reference)
-    certificate = certify(open_engine(folder, "fp32"), folder / "reference.npz", "fp32")
+    certificate = certify(open_reference_engine(folder), folder / "reference.npz", "fp32")
     assert not certificate.passed
     assert certificate.agreement < 1
     assert certificate.largest_difference > 1e-3
@@ -116,7 +107,7 @@ def test_the_certificate_of_a_tampered_network(tmp_path: Path) -> None:
 def test_a_small_difference_with_the_same_labels_is_refused_too(tmp_path: Path) -> None:
     reference = toy.answers(toy.model(), toy.reference_windows())
     folder = toy.write_result(tmp_path / "r", made=toy.model(gain=1.02), reference=reference)
-    certificate = certify(open_engine(folder, "fp32"), folder / "reference.npz", "fp32")
+    certificate = certify(open_reference_engine(folder), folder / "reference.npz", "fp32")
     assert certificate.agreement == 1.0
     assert certificate.largest_difference > certificate.allowed_difference
     assert not certificate.passed
@@ -127,7 +118,7 @@ def test_a_network_that_answers_nan_is_refused(tmp_path: Path) -> None:
     folder = toy.write_result(
         tmp_path / "r", made=toy.model(gain=float("nan")), reference=reference
     )
-    certificate = certify(open_engine(folder, "fp32"), folder / "reference.npz", "fp32")
+    certificate = certify(open_reference_engine(folder), folder / "reference.npz", "fp32")
     assert not certificate.passed
     assert certificate.agreement == 0
 

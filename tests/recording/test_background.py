@@ -15,6 +15,7 @@ from appliance.errors import InvalidInput, MicrophoneError, NotFound
 from appliance.events import EventBus
 from appliance.library.clips import Clips
 from appliance.recording.background import Background
+from appliance.recording.daily_background import DailyBackground, real
 from appliance.recording.gathering import Gathering, plan_starts
 from appliance.recording.microphones import Microphones
 from tests.recording.conftest import RATE, until
@@ -148,3 +149,29 @@ def test_what_means_nothing_is_refused(
         background.begin("nobody", 1, 0.0)
     with pytest.raises(NotFound):
         background.get(9)
+
+
+def test_the_box_offers_background_by_itself_until_enough_waits(
+    microphones: Microphones, background: Background, clips: Clips, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "room.wav", 0.2 * quiet_with_sounds(60), RATE)
+    view = microphones.add(f"replay:{tmp_path / 'room.wav'}?speed=30&loop=1", "room")
+    assert not real(view)  # a replay has no day
+    daily = DailyBackground(background, microphones, clips, 3, day_s=30.0, wanted=lambda view: True)
+    daily.look()
+    daily.look()  # one is under way
+    assert [task.state for task in background.all()] == ["gathering"]
+    until(lambda: background.all()[0].state == "done", "the samples")
+    for identifier in background.all()[0].clips:
+        clip = clips.get(identifier)
+        assert (clip.label, clip.source) == (None, "background")
+        assert clip.extra == {"suggested": "background"}
+    assert daily.waiting(view.id) == 3
+    clips.set_label(background.all()[0].clips[:2], "background", "ann", create=True)
+    assert daily.waiting(view.id) == 1
+    daily.look()  # the day is over
+    assert len(background.all()) == 2
+    microphones.update("room", {"listen": False})
+    until(lambda: all(t.state != "gathering" for t in background.all()), "the second day")
+    daily.look()
+    assert len(background.all()) == 2

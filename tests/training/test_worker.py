@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from appliance.audio.windows import clip_probabilities, cut_windows, window_weights
+from appliance.training.progress import BEFORE_THE_PLAN
 from appliance.training.sounds import read_sound
 from tests.training.job_folder import (
     RESULT_FILES,
@@ -22,6 +23,8 @@ from tests.training.job_folder import (
     worker_log,
     write_job,
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,9 @@ def test_onnx_runtime_gives_torch_s_outputs(sounds_job: Path) -> None:
     (found, embedding) = session.run(None, {"waveform": windows})
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert embedding.shape[0] == 24
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    # What the classes leave to 1 is the belief that the sound is none of them.
+    assert (found.sum(axis=1) <= 1 + 1e-5).all()
+    assert found.sum(axis=1).min() < 0.999
     # Its own training clips: the deployed network knows them.
     assert (found.argmax(axis=1) == labels).mean() > 0.8
 
@@ -108,6 +113,8 @@ def test_progress_is_honest(sounds_job: Path) -> None:
     assert elapsed == sorted(elapsed)
     phases = list(dict.fromkeys(line["phase"] for line in lines))
     assert phases[0] == "features"
+    # Before the plan is made nobody knows how long it will be: no leap, then.
+    assert all(line["progress"] <= BEFORE_THE_PLAN for line in lines if line["phase"] == "features")
     assert phases[-1] == "exporting"
     assert "training" in phases
     assert any(line["loss"] for line in lines if line["phase"] == "training")

@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import FileResponse, Response
 
+from appliance.api.answers import answer
+from appliance.api.outlines import Outline, Outlines
 from appliance.api.schemas.base import Id
 from appliance.api.services import ServicesDep
 from appliance.api.spectrogram import Pictures
@@ -17,6 +19,7 @@ router = APIRouter(prefix="/clips", tags=["clips"])
 # A clip's sound never changes, so whoever has it need not ask again.
 _FOREVER = "private, max-age=31536000, immutable"
 _pictures = Pictures()
+_outlines = Outlines()
 
 
 @router.get(
@@ -59,3 +62,15 @@ def clip_spectrogram(
     clip = services.clips.get(id)
     content = _pictures.of(clip.sha256, services.clips.path(clip), width, height)
     return Response(content, media_type="image/png", headers={"Cache-Control": _FOREVER})
+
+
+@router.get("/{id}/outline", response_model=Outline)
+def clip_outline(
+    id: Id,
+    services: ServicesDep,
+    columns: Annotated[int, Query(ge=8, le=400, description="steps in time")] = 72,
+    rows: Annotated[int, Query(ge=2, le=64, description="steps in pitch")] = 16,
+) -> Response:
+    """Spectrogram and waveform as a few numbers, for drawing in a terminal."""
+    clip = services.clips.get(id)
+    return answer(_outlines.of(clip.sha256, services.clips.path(clip), columns, rows))

@@ -14,6 +14,7 @@ from appliance.api.schemas.clips import (
     ClipPageQuery,
     ClipQuery,
     Cut,
+    Keep,
     LabelMany,
     LabelOne,
 )
@@ -43,6 +44,12 @@ def label_clips(body: LabelMany, services: ServicesDep, author: Author) -> Respo
     else:
         ids = body.clips or []
     return answer({"changed": services.clips.set_label(ids, body.label, author)})
+
+
+@router.post("/keep", response_model=Changed)
+def keep_clips(body: Keep, services: ServicesDep) -> Response:
+    """Mark clips that shall stay when room is made, or let them go again; all or none."""
+    return answer({"changed": services.clips.keeping.set(body.clips, body.keep)})
 
 
 @router.get("/{id}", response_model=Clip)

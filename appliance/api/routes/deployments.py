@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent import futures
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from appliance.api.answers import answer
+from appliance.api.schemas.base import Id
 from appliance.api.schemas.models import NewDeployment
 from appliance.api.services import Author, ServicesDep
-from appliance.models.deploy import Deployment
+from appliance.gate.comparisons import Comparison
+from appliance.models.deploy import Deployment, Work
 
 router = APIRouter(prefix="/deployments", tags=["listening"])
 
 
 class DeploymentList(BaseModel):
-    """The one that listens now, and all there were, newest first."""
+    """The one that listens now, all there were, newest first, and the engine being built now."""
 
     current: Deployment | None
+    work: Work | None
     items: list[Deployment]
 
 
@@ -25,17 +30,41 @@ class DeploymentList(BaseModel):
 def list_deployments(services: ServicesDep) -> Response:
     """The deployment that listens now, and the history, newest first, refused ones too."""
     return answer(
-        {"current": services.deployments.current(), "items": services.deployments.history()}
+        {
+            "current": services.deployments.current(),
+            "work": services.deployments.work(),
+            "items": services.deployments.history(),
+        }
     )
 
 
-@router.post("", status_code=201, response_model=Deployment)
+@router.post(
+    "",
+    status_code=201,
+    response_model=Deployment,
+    responses={202: {"model": Comparison, "description": "It is being compared"}},
+)
 def deploy(body: NewDeployment, services: ServicesDep, author: Author) -> Response:
-    """Compile a version for this device, compare it with its training, and let it listen.
+    """Compare a version with what listens, compile it for this device, and let it listen.
 
-    An engine that does not agree is refused with its figures; what listened before goes on.
+    It is built and certified in a child, which takes seconds, on small boards minutes; the topic
+    `engine` of the events tells how far it is. A version that is worse (`regression`, with
+    `reasons`), or whose engine does not agree with its training, is refused with its figures, and
+    what listened before goes on. When it takes longer than `wait_s` the answer is 202 with the
+    comparison, and the deployment follows: see `GET /comparisons/{id}`.
     """
-    return answer(services.deployments.deploy(body.version, body.precision, author), 201)
+    identifier, done = services.gate.deploy(body.version, body.precision, author, force=body.force)
+    try:
+        comparison = done.result(body.wait_s)
+    except futures.TimeoutError:  # the built-in one only since Python 3.11
+        return answer(services.gate.get(identifier), 202)
+    return answer(services.deployments.get(comparison.deployment or 0), 201)
+
+
+@router.get("/{id}/comparison", response_model=Comparison)
+def deployment_comparison(id: Id, services: ServicesDep) -> Response:
+    """The comparison that a deployment was let through by, with its report."""
+    return answer(services.gate.comparisons.of_deployment(id))
 
 
 @router.post("/rollback", response_model=Deployment)

@@ -9,7 +9,13 @@ from starlette.responses import Response
 
 from appliance.api.answers import answer, page
 from appliance.api.schemas.base import Id, Page
-from appliance.api.schemas.models import DetectionQuery, Review
+from appliance.api.schemas.models import (
+    DetectionQuery,
+    RejectedCandidate,
+    RejectedQuery,
+    Review,
+    ReviewMany,
+)
 from appliance.api.services import Author, ServicesDep
 from appliance.live.detections import Detection
 
@@ -22,11 +28,24 @@ def hearing(services: ServicesDep) -> Response:
     return answer(services.listener.hearing())
 
 
+@router.get("/rejected", response_model=Page[RejectedCandidate])
+def list_rejected(query: Annotated[RejectedQuery, Query()], services: ServicesDep) -> Response:
+    """Candidates that were not reported, newest first, each with the reason."""
+    return page(services.listener.rejected(**query.model_dump()))
+
+
 @router.get("/detections", response_model=Page[Detection])
 def list_detections(query: Annotated[DetectionQuery, Query()], services: ServicesDep) -> Response:
     """Detections, newest first."""
     found = services.detections.page(**query.model_dump())
     return page(found.items, found.next_cursor)
+
+
+@router.post("/detections/review", response_model=Page[Detection])
+def review_detections(body: ReviewMany, services: ServicesDep, author: Author) -> Response:
+    """Judge many at once, all or none of them; their clips become training data."""
+    reviewed = services.detections.review_many(body.detections, body.review, body.label, author)
+    return page(reviewed)
 
 
 @router.get("/detections/{id}", response_model=Detection)

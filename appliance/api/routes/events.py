@@ -38,8 +38,9 @@ async def events(
     """Everything that happens, as server-sent events: `id`, `event` (the topic), `data` (JSON).
 
     Send the last id that you saw as `Last-Event-ID` and you are told what you missed, as far as
-    it is kept. A comment comes every 15 s when nothing happens. An event `note` says that
-    events were dropped because they were read too slowly.
+    it is kept. `spectrum` (four times a second the level of each microphone, and a column of its
+    spectrogram) only comes to those who name it. A comment comes every 15 s when nothing happens.
+    An event `note` says that events were dropped because they were read too slowly.
     """
     asked = [topic.strip() for topic in topics.split(",") if topic.strip()]
     for topic in asked:

@@ -15,6 +15,7 @@ from appliance.api.schemas.clips import (
     ThresholdValue,
 )
 from appliance.api.services import Author, Services, ServicesDep
+from appliance.errors import InvalidInput
 from appliance.library.labels import LabelCount
 from appliance.library.readiness import Readiness, readiness
 
@@ -61,9 +62,16 @@ def get_threshold(name: str, services: ServicesDep) -> Response:
 def set_threshold(
     name: str, body: ThresholdValue, services: ServicesDep, author: Author
 ) -> Response:
-    """Give the label a threshold of its own, or (null) the default again."""
+    """Give the label a threshold of its own, (null) the default again, or `per_day`: the score is
+    then solved from what this box has heard, and follows what is confirmed and refuted."""
     label = services.labels.get(name).name
-    if body.value is None:
+    if not body.model_fields_set:
+        raise InvalidInput("neither a threshold nor a rate", "give value, or per_day")
+    if body.per_day is not None:
+        if body.value is not None:
+            raise InvalidInput("a threshold and a rate at once", "give value or per_day, not both")
+        services.rates.ask(label, body.per_day, author)
+    elif body.value is None:
         services.thresholds.clear(label)
     else:
         services.thresholds.set(label, body.value, author)
@@ -80,4 +88,13 @@ def _threshold(services: Services, label: str) -> Response:
     own = services.thresholds.all().get(label)
     default = services.thresholds.default
     value = default if own is None else own
-    return answer({"label": label, "value": value, "default": default, "own": own is not None})
+    return answer(
+        {
+            "label": label,
+            "value": value,
+            "default": default,
+            "own": own is not None,
+            "per_day": services.thresholds.rate(label),
+            "expected": services.rates.expectation(label),
+        }
+    )

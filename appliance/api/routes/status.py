@@ -13,8 +13,10 @@ from appliance.api.condition import condition
 from appliance.api.schemas.base import Page
 from appliance.api.services import ServicesDep
 from appliance.jobs.job import Job
-from appliance.models.deploy import Deployment
+from appliance.models.deploy import Deployment, Work
+from appliance.recording.history import HistoryStatus
 from appliance.recording.microphones import MicrophoneView
+from appliance.recording.privacy import PrivacyState
 from appliance.settings import describe
 
 router = APIRouter(tags=["status"])
@@ -28,7 +30,8 @@ class Disk(BaseModel):
 
 
 class Status(BaseModel):
-    """The box in one look; `job` is the one that holds the slot."""
+    """The box in one look; `job` is the one that holds the slot, `engine_work` the engine that
+    is being built now."""
 
     version: str
     uptime_s: float
@@ -38,9 +41,12 @@ class Status(BaseModel):
     disk: Disk
     memory_mb: float
     microphones: list[MicrophoneView]
+    privacy: PrivacyState
     deployment: Deployment | None
+    engine_work: Work | None
     job: Job | None
     queue_length: int
+    history: HistoryStatus
     clips: int
     labels: int
     pid: int

@@ -40,12 +40,32 @@ class ClipPageQuery(ClipQuery):
     )
 
 
+class InboxQuery(Body):
+    """Which clips without a label, and which page of them."""
+
+    label: str | None = Field(None, max_length=200, description="only where it is suggested")
+    microphone: str | None = Field(None, max_length=1024, description="a microphone's id")
+    limit: int = Field(100, ge=1, le=500, description="items a page")
+    cursor: str | None = Field(
+        None, max_length=200, description="`next` of the page before this one"
+    )
+
+
 class LabelOne(Body):
     """The label of one clip; null takes it away."""
 
     model_config = example({"label": "dog"})
 
     label: str | None = Field(max_length=200)
+
+
+class Keep(Body):
+    """Clips that shall stay when room is made, or (false) need not."""
+
+    model_config = example({"clips": [1, 2, 3], "keep": True})
+
+    clips: list[ClipId] = Field(max_length=MOST_IDS)
+    keep: bool = True
 
 
 class LabelMany(Body):
@@ -146,11 +166,15 @@ class MergeInto(Body):
 
 
 class ThresholdValue(Body):
-    """The score that a sound must reach to be reported; null goes back to the default."""
+    """The score that a sound must reach to be reported; null goes back to the default. Or the
+    false alarms a day that are acceptable, from which the score is solved."""
 
-    model_config = example({"value": 0.8})
+    model_config = example({"per_day": 1})
 
-    value: float | None = Field(ge=0, le=1, allow_inf_nan=False)
+    value: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    per_day: float | None = Field(
+        None, description="at most so many false alarms a day", allow_inf_nan=False
+    )
 
 
 class Threshold(BaseModel):
@@ -158,3 +182,5 @@ class Threshold(BaseModel):
     value: float
     default: float
     own: bool
+    per_day: float | None = None
+    expected: dict[str, Any] | None = None

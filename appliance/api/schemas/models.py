@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from appliance.api.schemas.base import Body, example
+from appliance.api.schemas.base import LARGEST_ID, Body, example
 
 _MINUTES = "maximum training duration in minutes, 6 to 6000"
 _FLAVOR = "free stops after one hour; compute may use the whole maximum duration"
@@ -66,6 +66,34 @@ class NewDeployment(Body):
     precision: str = Field(
         "fp32", max_length=20, json_schema_extra={"enum": ["fp32", "fp16", "int8"]}
     )
+    force: bool = Field(False, description="deploy it although it is worse than what listens")
+    wait_s: float = Field(
+        60.0,
+        ge=0,
+        le=600,
+        allow_inf_nan=False,
+        description="answer 201 with the deployment when it is made by then, else 202",
+    )
+
+
+class NewShadow(Body):
+    """The version that shall listen silently."""
+
+    model_config = example({"version": "V002", "precision": "fp32"})
+
+    version: str = Field(max_length=40)
+    precision: str = Field(
+        "fp32", max_length=20, json_schema_extra={"enum": ["fp32", "fp16", "int8"]}
+    )
+
+
+class NewComparison(Body):
+    """Two versions to be heard against each other."""
+
+    model_config = example({"live": "V001", "candidate": "V002"})
+
+    live: str = Field(max_length=40)
+    candidate: str = Field(max_length=40)
 
 
 class PredictResult(BaseModel):
@@ -96,6 +124,35 @@ class DetectionQuery(Body):
     cursor: str | None = Field(
         None, max_length=200, description="`next` of the page before this one"
     )
+
+
+class ReviewMany(Body):
+    """One judgement of many detections. With refuted and a label, those that had said that label
+    are confirmed; null takes back."""
+
+    model_config = example({"detections": [12, 15], "review": "confirmed"})
+
+    detections: list[Annotated[int, Field(ge=1, le=LARGEST_ID)]] = Field(max_length=10_000)
+    review: Literal["confirmed", "refuted"] | None
+    label: str | None = Field(None, max_length=200)
+
+
+class RejectedQuery(Body):
+    """Which of the candidates that were not reported."""
+
+    microphone: str | None = Field(None, max_length=1024, description="an id or a name")
+    label: str | None = Field(None, max_length=200)
+    limit: int = Field(100, ge=1, le=1000, description="at most so many")
+
+
+class RejectedCandidate(BaseModel):
+    """A sound that came near a label's threshold and was not reported, and why."""
+
+    at: float
+    microphone: str
+    label: str
+    score: float
+    reason: str
 
 
 class Review(Body):

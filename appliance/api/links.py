@@ -1,0 +1,50 @@
+"""Links to the sound of one clip, for a browser that cannot send the token.
+
+Nobody hears a remote speaker over SSH; a browser at the other end of `ssh -L` can play the clip.
+The link holds the clip's id and the second it ends, signed with a key that lives as long as the
+daemon: it opens this one sound, for five minutes, and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable
+
+from appliance.errors import Forbidden
+
+VALID_S = 300
+PREFIX = "/hear/"
+_FORM = re.compile(r"(\d{1,18})-(\d{1,12})-([0-9a-f]{64})")
+
+
+class ClipLinks:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """now: seconds of a clock that nobody sets; a wall clock that jumps would make links live
+        for years."""
+        self._key = secrets.token_bytes(32)
+        self._now = now
+
+    def make(self, clip: int) -> str:
+        """The path of a link to the sound of `clip`."""
+        ends = int(self._now()) + VALID_S
+        return f"{PREFIX}{clip}-{ends}-{self._sign(clip, ends)}"
+
+    def clip_of(self, ticket: str) -> int:
+        """The clip that the last part of a link opens. Raises Forbidden."""
+        match = _FORM.fullmatch(ticket)
+        clip, ends = (int(match[1]), int(match[2])) if match else (0, 0)
+        # Compared in any case, so that the time it takes says nothing.
+        same = hmac.compare_digest(match[3] if match else "", self._sign(clip, ends))
+        if not same or self._now() > ends:
+            raise Forbidden(
+                "this link does not open anything, or not any more",
+                "links to a clip live for five minutes: make a new one",
+            )
+        return clip
+
+    def _sign(self, clip: int, ends: int) -> str:
+        return hmac.new(self._key, f"{clip}-{ends}".encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,267 @@
+"""Two versions side by side: what each got right, what it reported, and what that says.
+
+Recall on labelled clips rests on clips that neither version knows by heart; those that one was
+trained on are counted apart. Of the history nobody knows the truth but where a person said it: an
+event is confirmed, refuted, or unconfirmed, and whatever no person confirmed counts as a false
+alarm.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.gate.manifest import Question
+from appliance.gate.truth import Truth
+from appliance.settings import GateSettings
+
+MOST_EVENTS = 200
+# Two events of one sound may begin so far apart.
+SAME_S = 1.5
+# Fewer clips or events than this are chance.
+LEAST_CLIPS, LEAST_EVENTS = 2, 3
+
+
+@dataclass
+class Count:
+    """`right` of `clips`."""
+
+    right: int = 0
+    clips: int = 0
+
+    def add(self, right: bool) -> None:
+        self.right += right
+        self.clips += 1
+
+    @property
+    def share(self) -> float | None:
+        return self.right / self.clips if self.clips else None
+
+    def plain(self) -> dict[str, Any]:
+        return {"right": self.right, "clips": self.clips, "recall": self.share}
+
+
+def report(
+    live: str,
+    candidate: str,
+    result: Mapping[str, Any],
+    asked: Sequence[Question],
+    truth: Truth,
+    classes: Mapping[str, Sequence[str]],
+    tolerances: GateSettings,
+) -> dict[str, Any]:
+    """The whole comparison as plain JSON. `result` is the child's; `classes` of both versions."""
+    names = (live, candidate)
+    honest = {name: dict[str, Count]() for name in names}
+    trained = {name: Count() for name in names}
+    for question in asked:
+        answers = {name: _answer(question, name, result) for name in names}
+        if None in answers.values():
+            continue  # there was no time for it
+        for name in names:
+            right = answers[name] == question.clip.label
+            if question.honest:
+                honest[name].setdefault(question.clip.label or "", Count()).add(right)
+            elif question.how[name] == "trained":
+                trained[name].add(right)
+    events = {name: [_judged(event, truth) for event in result["events"][name]] for name in names}
+    heard_s = float(result["heard_s"])
+    common = set(classes[live]) & set(classes[candidate])
+    gained, lost = _differences(events[live], events[candidate])
+    confirmed = truth.confirmed_in(result["heard"])
+    sides = {
+        role: {
+            "version": name,
+            "events": len(events[name]),
+            **{
+                state: sum(event["state"] == state for event in events[name])
+                for state in ("confirmed", "refuted", "unconfirmed")
+            },
+            "false_alarms": sum(event["state"] != "confirmed" for event in events[name]),
+            "false_alarms_per_hour": _rate(events[name], heard_s),
+            "confirmed_heard": sum(_finds(events[name], sound) for sound in confirmed),
+            "confirmed_sounds": len(confirmed),
+            "honest": _total(honest[name]).plain(),
+            "trained": trained[name].plain(),
+            "labels": _by_label(honest[name], events[name]),
+        }
+        for role, name in (("live", live), ("candidate", candidate))
+    }
+    made: dict[str, Any] = {
+        "compared": True,
+        "heard_s": round(heard_s, 1),
+        "history_s": round(float(result["history_s"]), 1),
+        "microphones": len({piece["microphone"] for piece in result["heard"]}),
+        **sides,
+        "gained": gained[:MOST_EVENTS],
+        "lost": lost[:MOST_EVENTS],
+        "gained_count": len(gained),
+        "lost_count": len(lost),
+        "new_labels": sorted(set(classes[candidate]) - set(classes[live])),
+        "gone_labels": sorted(set(classes[live]) - set(classes[candidate])),
+    }
+    made["regressions"] = [
+        *_recall_lost(honest[live], honest[candidate], tolerances),
+        *_confirmed_lost(sides, tolerances),
+        *_alarms_gained(events[live], events[candidate], common, heard_s, tolerances),
+    ]
+    made["notes"] = _notes(made)
+    return made
+
+
+def _answer(question: Question, name: str, result: Mapping[str, Any]) -> str | None:
+    if question.how[name] == "held out":
+        return question.held_out[name]
+    said = result["clips"][name].get(str(question.clip.id))
+    return None if said is None else str(said[0])
+
+
+def _judged(event: dict[str, Any], truth: Truth) -> dict[str, Any]:
+    return {**event, **truth.judge(event)}
+
+
+def _differences(
+    live: Sequence[dict[str, Any]], candidate: Sequence[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What only the candidate reports, and what only the live version does; newest first. An
+    event that the other reports under another label says so in `instead`."""
+    left = sorted(live, key=lambda event: event["at"])
+    gained = []
+    for event in sorted(candidate, key=lambda event: event["at"]):
+        same = next((one for one in left if _same(one, event) and _same_label(one, event)), None)
+        if same is not None:
+            left.remove(same)
+        else:
+            gained.append(event)
+    return (
+        [_instead(event, left) for event in reversed(gained)],
+        [_instead(event, gained) for event in reversed(left)],
+    )
+
+
+def _instead(event: dict[str, Any], others: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    other = next((one["label"] for one in others if _same(one, event)), None)
+    return {**event, "instead": other}
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return bool(
+        one["microphone"] == other["microphone"]
+        and one["at"] <= other["until"] + SAME_S
+        and other["at"] <= one["until"] + SAME_S
+    )
+
+
+def _same_label(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return bool(one["label"] == other["label"])
+
+
+def _finds(events: Sequence[Mapping[str, Any]], sound: Mapping[str, Any]) -> bool:
+    return any(_same(event, sound) and _same_label(event, sound) for event in events)
+
+
+def _rate(events: Sequence[Mapping[str, Any]], heard_s: float) -> float | None:
+    if heard_s <= 0:
+        return None
+    wrong = sum(event["state"] != "confirmed" for event in events)
+    return float(round(wrong / (heard_s / 3600), 3))
+
+
+def _total(counts: Mapping[str, Count]) -> Count:
+    return Count(
+        sum(count.right for count in counts.values()), sum(count.clips for count in counts.values())
+    )
+
+
+def _by_label(
+    honest: Mapping[str, Count], events: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    heard = Counter(event["label"] for event in events)
+    return [
+        {"label": label, "events": heard[label], **honest.get(label, Count()).plain()}
+        for label in sorted({*honest, *heard})
+    ]
+
+
+def _recall_lost(
+    live: Mapping[str, Count], candidate: Mapping[str, Count], tolerances: GateSettings
+) -> list[str]:
+    found = []
+    before, after = _total(live), _total(candidate)
+    if _fell(before, after, tolerances.recall_loss):
+        found.append(
+            f"recall on {before.clips} labelled clips falls from {before.right} to {after.right}"
+        )
+    for label, count in sorted(live.items()):
+        now = candidate.get(label, Count())
+        if _fell(count, now, tolerances.label_recall_loss):
+            found.append(
+                f"{label}: of {count.clips} clips it recognises {now.right}, not {count.right}"
+            )
+    return found
+
+
+def _fell(before: Count, after: Count, tolerance: float) -> bool:
+    lost = before.right - after.right
+    return lost >= LEAST_CLIPS and lost / max(1, before.clips) > tolerance
+
+
+def _confirmed_lost(sides: Mapping[str, Any], tolerances: GateSettings) -> list[str]:
+    live, candidate = sides["live"], sides["candidate"]
+    sounds = live["confirmed_sounds"]
+    before, after = (
+        Count(live["confirmed_heard"], sounds),
+        Count(candidate["confirmed_heard"], sounds),
+    )
+    if not _fell(before, after, tolerances.label_recall_loss):
+        return []
+    return [
+        f"of {sounds} sounds that a person confirmed it reports {after.right}, not {before.right}"
+    ]
+
+
+def _alarms_gained(
+    live: Sequence[Mapping[str, Any]],
+    candidate: Sequence[Mapping[str, Any]],
+    common: set[str],
+    heard_s: float,
+    tolerances: GateSettings,
+) -> list[str]:
+    """Events of a label that only the candidate knows are its purpose, unless a person said no."""
+
+    def wrong(events: Sequence[Mapping[str, Any]]) -> int:
+        return sum(
+            event["state"] == "refuted"
+            or (event["state"] == "unconfirmed" and event["label"] in common)
+            for event in events
+        )
+
+    before, after = wrong(live), wrong(candidate)
+    if heard_s <= 0 or after - before < LEAST_EVENTS:
+        return []
+    hours = heard_s / 3600
+    if (after - before) / hours <= tolerances.more_false_alarms:
+        return []
+    return [
+        f"false alarms rise from {before} to {after} in {hours:.1f} h of history "
+        f"({before / hours:.1f} to {after / hours:.1f} an hour)"
+    ]
+
+
+def _notes(made: Mapping[str, Any]) -> list[str]:
+    notes = []
+    honest = made["candidate"]["honest"]["clips"]
+    if honest == 0:
+        notes.append("no labelled clip that neither version was trained on: recall is not known")
+    if made["history_s"] == 0:
+        notes.append("no history: false alarms are not known")
+    elif made["heard_s"] < made["history_s"] - 1:
+        share = made["heard_s"] / made["history_s"]
+        notes.append(f"{share:.0%} of the history was heard, spread over it (setting gate.limit_s)")
+    if made["new_labels"]:
+        notes.append("it knows in addition: " + ", ".join(made["new_labels"]))
+    if made["gone_labels"]:
+        notes.append("it does not know any more: " + ", ".join(made["gone_labels"]))
+    return notes

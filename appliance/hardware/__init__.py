@@ -1,0 +1,1 @@
+"""The board at work: button, light, heat, power mode and watchdog, wired to the daemon"""

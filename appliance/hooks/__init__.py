@@ -1,0 +1,1 @@
+"""User hooks: programs of the box's owner, run when something happens"""

@@ -1,0 +1,1 @@
+"""The label inbox: clips without a label, those that would teach most first."""

@@ -1,0 +1,40 @@
+"""Text from elsewhere made fit for a terminal, and figures as people read them."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+
+
+def safe(text: object) -> str:
+    """`text` on one line, with control characters replaced by their escapes."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
+        or unicodedata.bidirectional(letter) in ("LRE", "RLE", "LRO", "RLO", "LRI", "RLI", "FSI")
+        else letter
+        for letter in str(text)
+    )
+
+
+def moment(epoch: float | None) -> str:
+    """Local date and time of an epoch time; empty for None."""
+    if epoch is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(epoch).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{epoch:.0f}"
+
+
+def percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def decibel(level: float | None) -> str:
+    return "" if level is None else f"{level:.0f} dB"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 clip`, `3 clips`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,232 @@
+"""The Label screen on real clips: digits, undo, marks, filters, cuts, and a daemon that dies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from textual.pilot import Pilot
+
+from tests.box import Box
+from tests.tui.conftest import LARGE, comes, running, shows
+from tui.app import EarmarkApp
+from tui.digits import Digits
+from tui.filters import parse
+from tui.pages.label import LabelPage
+from tui.widgets.clip_rows import ClipRows
+from tui.widgets.clip_sound import ClipSound
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def box(empty_box: Box, tmp_path: Path) -> Box:
+    """45 clips without a label, and three labels."""
+    random = np.random.default_rng(3)
+    files = []
+    for number in range(45):
+        files.append(tmp_path / f"sound-{number:02}.wav")
+        soundfile.write(files[-1], random.normal(0, 0.1, 8000).astype(np.float32), 16_000)
+    assert empty_box.client is not None
+    empty_box.client.upload("/clips", files)
+    for name in ("bell", "door", "kettle"):
+        empty_box.client.post("/labels", {"name": name})
+    return empty_box
+
+
+def counts(box: Box) -> dict[str, int]:
+    assert box.client is not None
+    return {row["name"]: row["clips"] for row in box.client.get("/labels")["items"]}
+
+
+async def until_sent(app: EarmarkApp, pilot: Pilot[None]) -> None:
+    for _ in range(400):
+        if not len(app.outbox):
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(f"still to send: {app.outbox.words}")
+
+
+def rows_of(app: EarmarkApp) -> ClipRows:
+    assert isinstance(app.screen, LabelPage)
+    return app.screen.query_one(ClipRows)
+
+
+async def opened(pilot: Pilot[None]) -> None:
+    await shows(pilot, "connected")
+    await pilot.press("f3")
+    await shows(pilot, "Inbox: ")
+    await shows(pilot, "1 bell")
+
+
+async def test_forty_clips_by_digits_and_undo(box: Box) -> None:
+    async with running(box, LARGE) as (app, pilot):
+        await opened(pilot)
+        await shows(pilot, "Inbox: 45")
+        for number in range(40):
+            await pilot.press(str(number % 3 + 1))
+        await shows(pilot, "Inbox: 5")
+        assert len(rows_of(app).rows) == 5
+        await until_sent(app, pilot)
+        assert counts(box) == {"bell": 14, "door": 13, "kettle": 13}
+        for _ in range(3):
+            await pilot.press("u")
+        await shows(pilot, "Inbox: 8")
+        await pilot.press("r")
+        await until_sent(app, pilot)
+        assert sum(counts(box).values()) == 38
+        # The one that was just taken back is under the cursor again.
+        await pilot.press("2")
+        await until_sent(app, pilot)
+        assert sum(counts(box).values()) == 39
+
+
+async def test_marks_ranges_and_other_labels_in_all_clips(box: Box) -> None:
+    async with running(box, LARGE) as (app, pilot):
+        await opened(pilot)
+        await pilot.press("i")
+        await shows(pilot, "All clips: 45")
+        await pilot.press("home", "space", "down", "down", "down", "v")
+        await shows(pilot, "5 marked")
+        await pilot.press("1")
+        await until_sent(app, pilot)
+        assert counts(box)["bell"] == 5
+        await pilot.press("u")
+        await until_sent(app, pilot)
+        assert counts(box)["bell"] == 0
+        # A new label by typing; it has a digit at once.
+        await pilot.press("home", "l")
+        await shows(pilot, "Which label?")
+        await pilot.press(*"owl", "enter")
+        await shows(pilot, "4 owl")
+        await until_sent(app, pilot)
+        assert counts(box)["owl"] == 1
+        # On to the next clip without a label.
+        assert rows_of(app).clip is not None
+        assert rows_of(app)._cursor == 1
+        await pilot.press("home", "0")
+        await until_sent(app, pilot)
+        assert counts(box)["owl"] == 0
+
+
+async def test_finding_while_typing(box: Box) -> None:
+    async with running(box, LARGE) as (app, pilot):
+        await opened(pilot)
+        await pilot.press("i", "slash", *"sound-1")
+        await comes(pilot, lambda text: "All clips: 10 " in text, "ten clips")
+        await pilot.press("enter", "1")
+        await until_sent(app, pilot)
+        await pilot.press("slash", *" label:bell")
+        await comes(pilot, lambda text: "All clips: 1 " in text, "the labelled one")
+        await pilot.press("escape")
+        await shows(pilot, "All clips: 45")
+        await pilot.press("slash", *"since:yesterday")
+        await shows(pilot, "is an age like")
+
+
+async def test_a_stretch_is_cut_and_the_link_opens_the_clip(box: Box) -> None:
+    async with running(box, LARGE) as (app, pilot):
+        await opened(pilot)
+        sound = app.screen.query_one(ClipSound)
+        for _ in range(200):
+            if sound._shades:
+                break
+            await pilot.pause(0.05)
+        assert sound._shades, "no picture came"
+        await pilot.press(*["shift+right"] * 3, "left_square_bracket")
+        await pilot.press(*["shift+right"] * 6, "right_square_bracket")
+        assert sound.stretch is not None
+        await pilot.press("x")
+        await shows(pilot, "which label?")
+        await pilot.press(*"door", "enter")
+        for _ in range(200):
+            if counts(box)["door"]:
+                break
+            await pilot.pause(0.05)
+        assert box.client is not None
+        [made] = box.client.get("/clips", label="door")["items"]
+        assert made["source"] == "cut"
+        assert made["duration_s"] == pytest.approx(sound.stretch[1] - sound.stretch[0], abs=0.01)
+        await pilot.press("o")
+        await shows(pilot, "/hear/")
+        await shows(pilot, "ssh -L")
+
+
+async def test_a_daemon_that_dies_while_one_labels_loses_nothing(box: Box) -> None:
+    async with running(box) as (app, pilot):
+        await opened(pilot)
+        await pilot.press("1", "1")
+        await until_sent(app, pilot)
+        box.kill()
+        await pilot.press("2", "2", "3", "u")
+        await shows(pilot, "Trying again")
+        await pilot.press("2")
+        assert len(app.outbox) >= 4
+        box.start()
+        await shows(pilot, "there again")
+        await until_sent(app, pilot)
+        assert counts(box) == {"bell": 2, "door": 3, "kettle": 0}
+        await shows(pilot, "Inbox: 40")
+
+
+async def test_labels_are_renamed_merged_and_deleted(box: Box) -> None:
+    async with running(box, LARGE) as (app, pilot):
+        await opened(pilot)
+        await pilot.press("1", "2", "3")
+        await until_sent(app, pilot)
+        await pilot.press("g")
+        await shows(pilot, "Merge a label")
+        await pilot.press(*"merge", "enter")
+        await shows(pilot, "which?")
+        await pilot.press(*"bell", "enter")
+        await shows(pilot, "All clips of bell")
+        await pilot.press(*"door", "enter")
+        await shows(pilot, "cannot be undone")
+        await pilot.press("y")
+        for _ in range(200):
+            if counts(box) == {"door": 2, "kettle": 1}:
+                break
+            await pilot.pause(0.05)
+        assert counts(box) == {"door": 2, "kettle": 1}
+        await shows(pilot, "1 door")
+
+
+def test_digits_are_kept_and_follow_the_labels(tmp_path: Path) -> None:
+    def rows(*names: str) -> list[dict[str, Any]]:
+        return [{"name": name} for name in names]
+
+    digits = Digits(tmp_path / "a" / "digits.json")
+    digits.know(rows("a", "b", "c"))
+    assert digits.labels == {"1": "a", "2": "b", "3": "c"}
+    assert digits.choose("1", "c") == ""
+    assert digits.labels == {"1": "c", "2": "b", "3": "a"}
+    again = Digits(tmp_path / "a" / "digits.json")
+    again.know(rows("a", "b", "c", "d"))
+    assert again.labels["1"] == "c"
+    assert sorted(again.labels.values()) == ["a", "b", "c", "d"]
+    (tmp_path / "file").write_text("")
+    unwritable = Digits(tmp_path / "file" / "digits.json")
+    unwritable.know(rows("a"))
+    assert "cannot be written" in unwritable.choose("5", "a")
+    assert unwritable.digit_of("a") == "5"
+
+
+def test_what_is_typed_becomes_conditions() -> None:
+    wanted = parse('pump label:"my kettle" mic:Yard since:2h unlabelled', {"yard": "usb-1"}, 10_000)
+    assert wanted.params == {
+        "text": "pump",
+        "label": "my kettle",
+        "microphone": "usb-1",
+        "since": 10_000 - 7200,
+        "unlabelled": True,
+    }
+    assert parse("label:", {}).params == {}
+    assert parse("http://x", {}).params == {"text": "http://x"}

@@ -1,0 +1,75 @@
+"""Listen: a real microphone's sound, real detections, judged by one key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.box import Box, until
+from tests.models import toy
+from tests.tui.conftest import LARGE, comes, publish_toy, running, shows, started
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A box that listens to a replay with a high and a low tone every few seconds."""
+    root = tmp_path_factory.mktemp("listening")
+    quiet = np.random.default_rng(1).normal(0, 0.001, 2 * toy.RATE).astype(np.float32)
+    scene = [quiet, toy.tone(toy.HIGH_HZ), quiet, toy.tone(toy.LOW_HZ), quiet]
+    soundfile.write(root / "scene.wav", np.concatenate(scene), toy.RATE)
+    publish_toy(root / "box")
+    with started(root / "box") as box:
+        client = box.client
+        assert client is not None
+        client.post("/deployments", {"version": "V001"})
+        source = f"replay:{root / 'scene.wav'}?loop=1"
+        client.post("/microphones", {"source": source, "name": "納屋 مرحبا"})
+        until(lambda: len(client.get("/detections")["items"]) >= 2, "two detections")
+        yield box
+
+
+async def test_what_is_heard_is_shown_and_judged(listening: Box, tmp_path: Path) -> None:
+    client = listening.client
+    assert client is not None
+    async with running(listening, LARGE) as (app, pilot):
+        text = await shows(pilot, "V001 listens")
+        await comes(pilot, lambda text: "▀" in text, "a spectrogram")
+        text = await comes(pilot, lambda text: "running" in text and "dB" in text, "the level")
+        assert "納屋 مرحبا" in text
+        await comes(pilot, lambda text: "█" in text.split("Hears now")[1], "scores")
+        rows = app.screen.query_one("#detections")
+        await pilot.press("down")
+        chosen = rows.selected["id"]  # type: ignore[attr-defined]
+        await pilot.press("c")
+        await shows(pilot, "✓ right")
+        until(lambda: client.get(f"/detections/{chosen}")["review"] == "confirmed", "the review")
+        await pilot.press("r")
+        await shows(pilot, "What was it?")
+        await pilot.press(*"door bell", "enter")
+        await shows(pilot, "✗ door bell")
+        found = client.get(f"/detections/{chosen}")
+        assert (found["review"], found["review_label"]) == ("refuted", "door bell")
+        await pilot.press("u")
+        until(lambda: client.get(f"/detections/{chosen}")["review"] is None, "taken back")
+
+
+async def test_over_a_poor_line_there_is_no_spectrogram(listening: Box) -> None:
+    async with running(listening, low_bandwidth=True) as (app, pilot):
+        await shows(pilot, "running")
+        await comes(pilot, lambda text: "%" in text.split("Hears now")[1], "scores")
+        assert not app.screen.query_one("#sweep").display
+
+
+async def test_an_empty_box_says_what_to_do(empty_box: Box) -> None:
+    async with running(empty_box) as (_, pilot):
+        await shows(pilot, "No microphone is set up")
+        await shows(pilot, "Nothing is deployed")
+        await shows(pilot, "Nothing was detected yet")
+        await pilot.press("c", "x", "u", "r", "m")
+        await shows(pilot, "[Listen]")

@@ -1,0 +1,60 @@
+"""The shell: screens, keys, help, palette, sizes, and a daemon that goes and comes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.box import Box
+from tests.tui.conftest import LARGE, running, shows
+from tui.pages import PAGES
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_each_screen_is_one_key_away_and_says_where_one_is(shared_box: Box) -> None:
+    async with running(shared_box, LARGE) as (_, pilot):
+        await shows(pilot, "connected")
+        for entry in (*PAGES, PAGES[0]):
+            await pilot.press(entry.keys.split(",")[0])
+            await shows(pilot, f"[{entry.title}]")
+
+
+async def test_help_lists_the_keys_of_the_screen(shared_box: Box) -> None:
+    async with running(shared_box) as (_, pilot):
+        await shows(pilot, "[Listen]")
+        await pilot.press("question_mark")
+        await shows(pilot, "Take back")
+        await pilot.press("end")
+        await shows(pilot, "Dark or light")
+        await pilot.press("escape")
+        await pilot.press("ctrl+p")
+        await shows(pilot, "Go to Versions")
+
+
+async def test_a_window_too_small_is_told_so_and_recovers(shared_box: Box) -> None:
+    async with running(shared_box) as (_, pilot):
+        await shows(pilot, "[Listen]")
+        await pilot.resize_terminal(60, 20)
+        await shows(pilot, "make it larger")
+        await pilot.resize_terminal(80, 24)
+        await shows(pilot, "[Listen]")
+
+
+async def test_a_daemon_that_is_killed_and_returns_is_told_and_found_again(
+    empty_box: Box,
+) -> None:
+    async with running(empty_box) as (app, pilot):
+        await shows(pilot, "connected")
+        empty_box.kill()
+        await shows(pilot, "Trying again")
+        app.outbox.post("a label", "post", "/labels", {"name": "bell"})
+        await shows(pilot, "1 to send")
+        empty_box.start()
+        await shows(pilot, "The daemon is there again")
+        assert empty_box.client is not None
+        for _ in range(100):
+            if not len(app.outbox):
+                break
+            await pilot.pause(0.05)
+        names = [row["name"] for row in empty_box.client.get("/labels")["items"]]
+        assert "bell" in names

@@ -1,0 +1,92 @@
+"""What stands on the Device screen about the box, its board and its checks: lines of words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from textual.content import Content
+
+from appliance.text import safe
+from appliance.units import human_duration, human_size
+from tui.draw import bar
+from tui.words import deployment_words, job_words, privacy_words
+
+BAR = 20
+MARKS = {
+    "ok": ("✓", "$success"),
+    "warning": ("!", "bold $warning"),
+    "failing": ("✗", "bold $error"),
+}
+
+
+def status_lines(status: Mapping[str, Any]) -> list[Content]:
+    """Of GET /status."""
+    disk = status["disk"]
+    used, free = 1 - disk["free"] / max(disk["total"], 1), human_size(disk["free"])
+    clock = "set" if status["clock_synced"] else "! not synchronised: times may be wrong"
+    lines = [
+        _row("earmark", f"{status['version']}, up {human_duration(status['uptime_s'])}"),
+        _row("listening", deployment_words(status.get("deployment"))),
+        _row("training", job_words(status.get("job")) or "nothing runs"),
+        _row("disk", f"{bar(used, BAR)} {free} free of {human_size(disk['total'])}"),
+        _row("daemon", f"{status['memory_mb']:.0f} MB of memory, {safe(status['data_folder'])}"),
+        _row("clock", clock),
+        _row("library", f"{status['clips']} clips, {status['labels']} labels"),
+    ]
+    if paused := privacy_words(status.get("privacy")):
+        lines.insert(0, Content.assemble((paused, "bold $warning")))
+    return lines
+
+
+def board_lines(board: Mapping[str, Any] | None) -> list[Content]:
+    """Of GET /board; what the board lacks is left out."""
+    if board is None:
+        return []
+    facts = board["board"]
+    release = f", L4T {facts['l4t']}" if facts["l4t"] else ""
+    lines = [_row("board", f"{safe(facts['model'])}{release}")]
+    if memory := board["memory"]:
+        share = 1 - memory["available"] / max(memory["total"], 1)
+        free, total = human_size(memory["available"]), human_size(memory["total"])
+        lines.append(_row("memory", f"{bar(share, BAR)} {free} free of {total}"))
+    warm = [zone for zone in board["temperatures"] if zone["celsius"] is not None]
+    if warm:
+        lines.append(
+            _row(
+                "heat", "  ".join(f"{safe(zone['name'])} {zone['celsius']:.0f} °C" for zone in warm)
+            )
+        )
+    if board["throttled"]:
+        zones = [f"{safe(zone['name'])} {zone['celsius']:.0f} °C" for zone in warm]
+        lines.append(_row("heat", "  ".join(zones)))
+    if board["throttled"]:
+        lines.append(_row("heat", f"! slowed down: {', '.join(map(safe, board['throttled']))}"))
+    if board["gpu_load"] is not None:
+        lines.append(_row("gpu", f"{bar(board['gpu_load'], BAR)} {100 * board['gpu_load']:.0f} %"))
+    if board["watts"] is not None:
+        lines.append(_row("power", f"{board['watts']:.1f} W"))
+    if mode := board["power_mode"]:
+        lines.append(_row("power mode", safe(mode["name"])))
+    if board["power_problem"]:
+        lines.append(_row("power mode", f"! {safe(board['power_problem'])}"))
+    return lines
+
+
+def health_lines(health: Mapping[str, Any] | None) -> list[Content]:
+    """Of GET /health: a line a check, with its advice where something is wrong."""
+    if health is None:
+        return []
+    lines = [Content("")]
+    for check in health["checks"]:
+        mark, style = MARKS.get(check["state"], ("-", "$secondary"))
+        lines.append(
+            Content.assemble((f"{mark} ", style), f"{safe(check['name']):<12}{safe(check['says'])}")
+        )
+        if check["state"] in ("warning", "failing") and check.get("advice"):
+            lines.append(Content(f"{'':14}{safe(check['advice'])}"))
+    return lines
+
+
+def _row(name: str, words: str) -> Content:
+    return Content.assemble((f"{name:<12}", "$secondary"), words)

@@ -1,0 +1,93 @@
+"""Labels given from the keyboard: shown at once, sent in order, taken back one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from appliance.errors import EarmarkError
+
+if TYPE_CHECKING:
+    from tui.outbox import Outbox
+
+MOST_UNDONE = 200
+
+Labels = Mapping[int, "str | None"]
+"""Clip -> its label."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a person did, in their words, with the labels before and after it."""
+
+    words: str
+    before: Labels
+    after: Labels
+
+
+class Labelling:
+    """`shown` is called at once with the labels that clips have now, for a list to draw; the
+    requests go out behind it. A refusal shows what was before again."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        shown: Callable[[Labels], object],
+        refused: Callable[[EarmarkError], object],
+    ) -> None:
+        self._outbox, self._shown, self._refused = outbox, shown, refused
+        self._done: list[Change] = []
+        self._undone: list[Change] = []
+
+    def give(self, clips: Labels, label: str | None) -> Change | None:
+        """Give all of `clips` (with the labels that they have now) this label, or none."""
+        before = {clip: old for clip, old in clips.items() if old != label}
+        if not before:
+            return None
+        many = f"{len(before)} clips" if len(before) > 1 else f"clip {next(iter(before))}"
+        words = f"{many}: {label}" if label else f"{many}: no label"
+        change = Change(words, before, dict.fromkeys(before, label))
+        self._done = [*self._done[1 - MOST_UNDONE :], change]
+        self._undone.clear()
+        self._apply(change, change.after)
+        return change
+
+    def undo(self) -> Change | None:
+        """Take the last change back."""
+        if not self._done:
+            return None
+        change = self._done.pop()
+        self._undone.append(change)
+        self._apply(change, change.before)
+        return change
+
+    def redo(self) -> Change | None:
+        """Do again what was taken back."""
+        if not self._undone:
+            return None
+        change = self._undone.pop()
+        self._done.append(change)
+        self._apply(change, change.after)
+        return change
+
+    def _apply(self, change: Change, labels: Labels) -> None:
+        other = change.before if labels is change.after else change.after
+        self._shown(labels)
+        groups: dict[str | None, list[int]] = {}
+        for clip, label in labels.items():
+            groups.setdefault(label, []).append(clip)
+        for label, clips in groups.items():
+            self._send(change, label, clips, other)
+
+    def _send(self, change: Change, label: str | None, clips: list[int], other: Labels) -> None:
+        def refused(error: EarmarkError) -> None:
+            self._shown({clip: other[clip] for clip in clips})
+            if change in self._done:
+                self._done.remove(change)
+            if change in self._undone:
+                self._undone.remove(change)
+            self._refused(error)
+
+        body: dict[str, Any] = {"clips": clips, "label": label}
+        self._outbox.post(change.words, "post", "/clips/label", body, refused=refused)

@@ -1,0 +1,145 @@
+"""What every screen has: top bar, banner, footer; when it loads, and what it does with errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widgets import Static
+
+from appliance.errors import EarmarkError
+from tui.connection import TOPICS
+from tui.thin import ThinCompositor
+from tui.widgets.banner import Banner
+from tui.widgets.key_line import KeyLine
+from tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from tui.app import EarmarkApp
+    from tui.connection import Connection
+    from tui.outbox import Outbox
+
+LEAST_WIDTH, LEAST_HEIGHT = 80, 24
+
+
+class Page(Screen[None]):
+    """One of the six screens. A subclass gives NAME, BINDINGS, `body()`, `load()`, `heard()`.
+
+    `load` runs when the page is first shown, when the daemon has come back, and when something of
+    TOPICS happened while another page was shown. It must keep the place: cursor, selection, what
+    was typed. `heard` is told each event while the page is shown.
+    """
+
+    NAME: ClassVar[str] = ""
+    HELP: ClassVar[str] = ""
+    """A few sentences for `?`: what the screen is for. The keys are listed by themselves."""
+    TOPICS: ClassVar[frozenset[str]] = frozenset(TOPICS)
+    """Events after which what is shown is out of date."""
+    TELLS: ClassVar[frozenset[str]] = frozenset()
+    """Topics that this page shows so well that no toast is needed."""
+    LIVE: ClassVar[tuple[str, ...]] = ()
+    """Topics that come several times a second: followed only while this page is shown."""
+
+    DEFAULT_CSS = """
+    Page { layout: vertical; background: $background; color: $foreground; }
+    Page > #body { height: 1fr; }
+    Page > #too-small { display: none; width: 100%; height: 100%; content-align: center middle;
+                        text-align: center; }
+    Page.-small > * { display: none; }
+    Page.-small > #too-small { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = ThinCompositor()
+        self.fresh = False
+        """Whether what is shown is what the daemon has."""
+
+    # --- for subclasses to fill ----------------------------------------------------------------
+
+    def body(self) -> ComposeResult:
+        """The widgets between top bar and footer."""
+        yield from ()
+
+    async def load(self) -> None:
+        """Fetch and show everything. Raises what the connection raises."""
+
+    def heard(self, topic: str, data: dict[str, Any]) -> None:
+        """An event, at most four times a second all that have come."""
+
+    def beat(self) -> None:
+        """Called about four times a second while the page is shown, after the events."""
+
+    # --- for subclasses to use -----------------------------------------------------------------
+
+    @property
+    def earmark(self) -> EarmarkApp:
+        from tui.app import EarmarkApp
+
+        assert isinstance(self.app, EarmarkApp)
+        return self.app
+
+    @property
+    def box(self) -> Connection:
+        return self.earmark.box
+
+    @property
+    def outbox(self) -> Outbox:
+        return self.earmark.outbox
+
+    def start(
+        self, work: Callable[..., Coroutine[Any, Any, Any]], *args: Any, group: str = ""
+    ) -> None:
+        """Run `work(*args)` beside the rest. A later one of the same group (by default that of
+        its own name) takes its place. An error of the daemon is said in words; dialogs may be
+        awaited with `self.app.push_screen_wait`."""
+        # Not a coroutine: one that is replaced before it has begun would never be awaited.
+        later: Any = partial(self._told, work, args)
+        self.run_worker(
+            later,
+            group=group or getattr(work, "__name__", "work"),
+            exclusive=True,
+        )
+
+    def reload(self) -> None:
+        """Fetch everything again, beside the rest."""
+        self.start(self._load, group="load")
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.NAME)
+        yield Banner()
+        with Container(id="body"):
+            yield from self.body()
+        yield KeyLine()
+        yield Static(id="too-small")
+
+    async def _told(self, work: Callable[..., Coroutine[Any, Any, Any]], args: Any) -> None:
+        try:
+            await work(*args)
+        except EarmarkError as error:
+            self.earmark.say_error(error)
+
+    async def _load(self) -> None:
+        self.fresh = True  # what happens meanwhile is told by events
+        try:
+            await self.load()
+        except BaseException:
+            self.fresh = False
+            raise
+
+    def on_resize(self, event: Resize) -> None:
+        size = event.size
+        small = size.width < LEAST_WIDTH or size.height < LEAST_HEIGHT
+        if small:
+            self.query_one("#too-small", Static).update(
+                f"This window has {size.width} x {size.height} characters.\n"
+                f"Earmark needs {LEAST_WIDTH} x {LEAST_HEIGHT}: make it larger.\n\nCtrl-C leaves."
+            )
+        self.set_class(small, "-small")

@@ -1,0 +1,195 @@
+"""What is said of a version: evaluation, training, lineage, certificate, and two side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from textual.content import Content
+
+from appliance.text import count, moment, percent, safe
+from appliance.units import human_duration, human_size
+from tui.draw import bar, fit
+
+Facts = Mapping[str, Any]
+
+
+def evaluation_words(evaluation: Facts) -> Content:
+    """Accuracy and averages, then precision, recall, F1 and support by class."""
+    macro = evaluation["macro"]
+    lines = [
+        Content.assemble(
+            ("accuracy ", "bold"),
+            percent(evaluation["accuracy"]),
+            ("   balanced ", "bold"),
+            percent(evaluation["balanced_accuracy"]),
+            ("   F1 ", "bold"),
+            percent(macro["f1"]),
+            ("   precision ", "bold"),
+            percent(macro["precision"]),
+            ("   recall ", "bold"),
+            percent(macro["recall"]),
+        ),
+        Content(safe(f"judged by {evaluation['protocol']}: {evaluation['note']}".rstrip(": "))),
+    ]
+    if evaluation["optimistic"]:
+        lines.append(Content.assemble(("! These figures are optimistic: see above.", "$warning")))
+    head = f"\n{'class':<22}{'precision':>10}{'recall':>9}{'F1':>9}{'support':>9}  F1"
+    lines.append(Content.assemble((head, "bold")))
+    for row in evaluation["classes"]:
+        optimistic = "  optimistic: one recording" if row.get("optimistic") else ""
+        lines.append(
+            Content.assemble(
+                fit(row["label"], 22),
+                f"{percent(row['precision']):>10}{percent(row['recall']):>9}"
+                f"{percent(row['f1']):>9}{row['support']:>9}  ",
+                (bar(row["f1"], 10), "$primary"),
+                (optimistic, "$warning"),
+            )
+        )
+    lines.append(
+        Content.assemble(
+            (
+                "\nRecall: the share of a class's clips that were predicted as it. "
+                "Precision: the share of those\npredicted as it that are labelled so.",
+                "$secondary",
+            )
+        )
+    )
+    return Content("\n").join(lines)
+
+
+def training_words(version: Facts, card: Facts) -> Content:
+    """How it was trained."""
+    train = card.get("train") or {}
+    rows = [
+        ("ended", f"{version['stopped']}, after {human_duration(version['seconds'])}"),
+        ("job", version["job"]),
+        ("began with", version["parent"] or "nothing: trained from the start"),
+        ("classes", f"{len(version['classes'])}: {', '.join(version['classes'])}"),
+        ("parameters", version["parameters"]),
+        (
+            "window",
+            f"{version['window_s']:.2f} s every {version['hop_s']:.2f} s "
+            f"at {version['sample_rate']} Hz",
+        ),
+        ("windows missed", _missed(version["windows_missed"])),
+        ("architecture", _plain(card.get("architecture"))),
+        *[(str(key), _plain(value)) for key, value in sorted(train.items())],
+    ]
+    return table(rows)
+
+
+def lineage_words(lineage: Facts) -> Content:
+    """Where it comes from, down to clips and microphones."""
+    lines = []
+    for step in [lineage, *lineage["parents"]]:
+        dataset = f" on {step['dataset_version']}" if step["dataset_version"] else ""
+        gone = ", deleted" if step["deleted"] else ""
+        job = f", training {step['job']}" if step["job"] else ""
+        words = f"{step['version']}  {step['source']}{dataset}{job}, {step['stopped']}{gone}"
+        lines.append(Content(safe(f"{moment(step['created_at'])}  {words}")))
+    held = lineage["dataset"]
+    if held and "clips" in held:
+        clips = count(len(held["clips"]), "clip")
+        sessions = count(held["sessions"], "recording")
+        lines.append(Content(f"\n{safe(held['name'])}: {clips} of {sessions}"))
+        for title, numbers in (("class", "classes"), ("microphone", "microphones")):
+            lines.append(Content.assemble((f"\n{title:<40} clips", "bold")))
+            for name, number in sorted(held[numbers].items()):
+                lines.append(Content(f"{fit(name, 40)} {number:>5}"))
+    elif held:
+        lines.append(Content(safe(f"\n{held['name']}: {held.get('problem', '')}")))
+    return Content("\n").join(lines)
+
+
+def certificate_words(deployments: Sequence[Facts]) -> Content:
+    """Every deployment of a version: what its engine was compared on, and how it did."""
+    if not deployments:
+        return Content("It was not deployed yet: d compiles it for this device and compares it.")
+    parts = []
+    for row in deployments:
+        figures = row["certificate"]
+        head = f"{row['precision']}, {row['engine']}: {row['state']}"
+        rows = [
+            ("since", moment(row["created_at"])),
+            ("until", moment(row["ended_at"])),
+            ("by", row["author"]),
+            ("problem", row.get("problem") or row.get("notice")),
+            *[(key.replace("_", " "), _figure(key, value)) for key, value in figures.items()],
+        ]
+        parts.append(Content.assemble((safe(head), "bold"), "\n", table(rows)))
+    return Content("\n\n").join(parts)
+
+
+def comparison_words(sides: Sequence[tuple[Facts, Facts]]) -> Content:
+    """Two versions, each with its evaluation, side by side; the difference at the right."""
+    (first, one), (second, other) = sides
+    lines = [Content.assemble((f"{'':<24}{first['name']:>12}{second['name']:>12}", "bold"))]
+
+    def line(title: str, left: float | None, right: float | None) -> None:
+        text = f"{fit(title, 24)}{percent(left) or '-':>12}{percent(right) or '-':>12}"
+        change: tuple[str, str] = ("", "")
+        if left is not None and right is not None:
+            points = 100 * (right - left)
+            mark = "▲" if points > 0.05 else "▼" if points < -0.05 else "="
+            colour = {"▲": "$success", "▼": "$error", "=": "$secondary"}[mark]
+            change = (f"   {mark} {points:+.1f}", colour)
+        lines.append(Content.assemble(text, change))
+
+    line("accuracy", one["accuracy"], other["accuracy"])
+    line("balanced accuracy", one["balanced_accuracy"], other["balanced_accuracy"])
+    for figure in ("f1", "precision", "recall"):
+        line(f"macro {figure}", one["macro"][figure], other["macro"][figure])
+    lines.append(Content.assemble(("\nF1 by class", "bold")))
+    left = {row["label"]: row for row in one["classes"]}
+    right = {row["label"]: row for row in other["classes"]}
+    for label in sorted({**left, **right}):
+        line(label, left.get(label, {}).get("f1"), right.get(label, {}).get("f1"))
+    lines.append(Content(""))
+    for title in ("dataset_version", "parent", "stopped", "parameters", "seconds", "window_s"):
+        mine, theirs = _plain(first[title]), _plain(second[title])
+        name = title.replace("_", " ")
+        lines.append(Content(f"{name:<24}{fit(mine, 24)}  {fit(theirs, 24)}"))
+    if one["protocol"] != other["protocol"] or one["clips"] != other["clips"]:
+        words = "\n! They were judged on different clips: a small difference says little."
+        lines.append(Content.assemble((words, "$warning")))
+    return Content("\n").join(lines)
+
+
+def table(rows: Sequence[tuple[str, Any]]) -> Content:
+    """`title  value` lines; those without a value are left out."""
+    kept = [(title, value) for title, value in rows if value not in (None, "")]
+    width = max((len(title) for title, _ in kept), default=0) + 2
+    lines = [Content.assemble((title.ljust(width), "bold"), safe(value)) for title, value in kept]
+    return Content("\n").join(lines)
+
+
+def _missed(number: int | None) -> str:
+    if number is None:
+        return "not known: it was imported"
+    return f"{number} while it was trained" + (" (the promise is 0)" if number else "")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(inner) for inner in value)
+    return "" if value is None else str(value)
+
+
+def _figure(key: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if key.endswith("_ms"):
+        return f"{value:.2f} ms"
+    if key.endswith("_bytes"):
+        return human_size(value)
+    if key.endswith("_s"):
+        return human_duration(value)
+    if "agreement" in key or "accuracy" in key:
+        return percent(value)
+    return f"{value:.2g}" if isinstance(value, float) else _plain(value)

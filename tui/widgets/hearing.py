@@ -1,0 +1,47 @@
+"""The five sounds that a microphone most probably hears now, below every threshold too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from textual.content import Content
+
+from tui.draw import bar, fit
+from tui.widgets.rows import Row, Rows
+
+TOP = 5
+
+
+class Hearing(Rows):
+    """`hear(entry)` with one microphone's part of `GET /hearing`."""
+
+    DEFAULT_CSS = """
+    Hearing { width: 36; height: 1fr; padding: 0 1 0 0; }
+    """
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__("nothing is heard yet", head="Hears now", cursor=False, **rest)
+
+    def hear(self, name: str, entry: Mapping[str, Any] | None) -> None:
+        """What `name` hears. `*` marks what is above its threshold and being reported."""
+        self.head(f"Hears now: {name}" if name else "Hears now")
+        top = entry["top"][:TOP] if entry else []
+        # Those near nothing would change places all the time.
+        top = sorted(top, key=lambda one: (-round(one["score"], 2), one["label"]))
+        active = set(entry["active"]) if entry else set()
+        width = max(20, self.size.width - 2)
+        label_width = (width - 8) // 2
+        bar_width = width - 8 - label_width
+        rows = []
+        for place, one in enumerate(top):
+            sounding = one["label"] in active
+            content = Content.assemble(
+                ("*" if sounding else " ", "bold $accent"),
+                (fit(one["label"], label_width), "bold $accent" if sounding else ""),
+                " ",
+                (bar(one["score"], bar_width), "$accent" if sounding else "$primary"),
+                f"{100 * one['score']:4.0f} %",
+            )
+            rows.append(Row(place, content))
+        self.show(rows)
