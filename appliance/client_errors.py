@@ -13,7 +13,10 @@ import httpx
 
 from appliance.errors import EarmarkError
 
-TOKEN_ADVICE = "give it with --token or EARMARK_TOKEN; it stands in the file `token` of the daemon's data folder"
+TOKEN_ADVICE = (
+    "give it with --token or EARMARK_TOKEN; "
+    "it stands in the file `token` of the daemon's data folder"
+)
 START_IT = "start it with `earmark serve`, or name another one with --url or --data"
 
 

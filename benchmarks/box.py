@@ -19,7 +19,7 @@ START_S = 120.0
 @contextmanager
 def daemon(data: Path) -> Generator[int, None, None]:
     """Runs while the block does; gives its process id."""
-    environment = {**os.environ, "EARMARK_HTTP_PORT": "0", "EARMARK_LOG": "WARNING"}
+    environment = {**os.environ, "EARMARK_HTTP_PORT": "0", "EARMARK_LOG": "ERROR"}
     command = [*EARMARK, "--data", str(data), "serve"]
     with subprocess.Popen(command, env=environment) as process:
         try:

@@ -1,6 +1,6 @@
 """The terminal UI: how soon it is there, how many bytes a second it writes, how much it holds.
 
-    .venv/bin/python benchmarks/tui.py [--rounds 7] [--seconds 20] [--json]
+    .venv/bin/python benchmarks/terminal_ui.py [--rounds 7] [--seconds 20] [--json]
 
 The start is from the command to the first screen with the box's state on it, in a pseudo-terminal
 in front of a real daemon that listens to a replayed microphone, as a multiple of
