@@ -6,14 +6,13 @@ that wait together; so a batch costs about as much as one file.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 from appliance.audio.flac import Piece
 from appliance.library.disk import disk_errors
+from appliance.paths import fsync_file
 
 AT_ONCE = 8
 
@@ -29,18 +28,8 @@ def make_durable(pieces: Sequence[Piece]) -> list[Piece]:
     waiting = [piece.path for piece in pieces if not piece.durable]
     with disk_errors("storing the clip"):
         if len(waiting) == 1:
-            _fsync(waiting[0])
+            fsync_file(waiting[0])
         elif waiting:
             with ThreadPoolExecutor(min(AT_ONCE, len(waiting)), "fsync") as threads:
-                list(threads.map(_fsync, waiting))
+                list(threads.map(fsync_file, waiting))
     return [piece if piece.durable else replace(piece, durable=True) for piece in pieces]
-
-
-def _fsync(path: Path) -> None:
-    # Another process may have written it: what its writing failed at is reported here all the
-    # same, to whoever asks first (Linux 4.16 and later).
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
