@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,12 +23,16 @@ from appliance.api.services import Services
 from appliance.audio.flac import Piece
 from appliance.errors import Conflict, EarmarkError, InvalidInput, Unavailable
 from appliance.library.clip import Clip
+from appliance.library.durable import make_durable
 from appliance.library.ingest import NewPiece
 from appliance.library.names import has_control, label_name, session_key
 
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=BaseModel)
+
+Decoded: TypeAlias = "list[int] | list[Piece]"
+"""What a file gave: the ids of the clips that it has become before, or its pieces as FLAC."""
 
 LONGEST_EXTRA = 16_000
 
@@ -40,7 +44,7 @@ class Import:
         self._services = services
         self._author = author
         self._split: float | None = None
-        self._decoded: list[Future[list[int] | list[Piece]]] = []
+        self._decoded: list[Future[Decoded]] = []
 
     # --- while the body comes ------------------------------------------------------------------
 
@@ -54,8 +58,7 @@ class Import:
             future.cancel()
         wait(self._decoded)
 
-    def _decode(self, file: ReceivedFile, split: float) -> list[int] | list[Piece]:
-        """The ids of the clips that this file has become already, or its pieces as FLAC."""
+    def _decode(self, file: ReceivedFile, split: float) -> Decoded:
         known = self._services.clips.known_upload(file.sha256, split)
         if known is not None:
             return known
@@ -81,7 +84,7 @@ class Import:
             )
         items = list(self._items(form, given))
         results = [UploadResult(item.name, file.sha256, [], False, None) for item, file in items]
-        ready: list[tuple[int, list[int] | list[Piece]]] = []
+        ready: list[tuple[int, Decoded]] = []
         for number, (item, _) in enumerate(items):
             try:
                 item.check()
@@ -92,10 +95,21 @@ class Import:
                 results[number].error = _told(
                     Unavailable("the daemon is stopping", "send the file again")
                 )
+        # Before the transaction: nobody else can write while that lasts.
+        ready = self._durable(ready)
         # One transaction for all: sessions, clips, and what is remembered of the files.
         with self._services.db.write():
             self._store(items, ready, results, given)
         return results
+
+    def _durable(self, ready: list[tuple[int, Decoded]]) -> list[tuple[int, Decoded]]:
+        """The same, with every new file fsynced, all in one moment."""
+        flat = [piece for _, decoded in ready for piece in decoded if isinstance(piece, Piece)]
+        durable = iter(make_durable(flat))
+        return [
+            (number, [next(durable) for _ in decoded] if _is_new(decoded) else decoded)
+            for number, decoded in ready
+        ]
 
     def _items(self, form: Form, given: UploadForm) -> Iterator[tuple[_Item, ReceivedFile]]:
         items = (
@@ -118,7 +132,7 @@ class Import:
     def _store(
         self,
         items: list[tuple[_Item, ReceivedFile]],
-        ready: list[tuple[int, list[int] | list[Piece]]],
+        ready: list[tuple[int, Decoded]],
         results: list[UploadResult],
         given: UploadForm,
     ) -> None:
@@ -174,6 +188,10 @@ class Import:
                 if clip.label != label:
                     result.error = _kept(clip, label)
         result.clips = found
+
+
+def _is_new(decoded: Decoded) -> bool:
+    return bool(decoded) and isinstance(decoded[0], Piece)
 
 
 class _Item:

@@ -96,7 +96,7 @@ class Decoder:
         piece_seconds: float = MAX_PIECE_SECONDS,
         max_seconds: float = 4 * 3600.0,
     ) -> list[Piece]:
-        """Decode `path` and write it into `folder` as mono 16-bit FLAC files, fsynced.
+        """Decode `path` and write it into `folder` as mono 16-bit FLAC files, not yet fsynced.
 
         Channels are averaged; rates above 48 kHz become 48 kHz, others stay. The sound is cut
         every `piece_seconds` (0.5 to 60); an end shorter than 0.1 s stays with the piece before

@@ -27,7 +27,8 @@ class Piece:
 
     sha256: of the file. pcm_sha256: of its rate and 16-bit little-endian samples, the same
     whichever version of the encoder wrote it. start_s: where it lay in the file or recording
-    that it comes from.
+    that it comes from. durable: whether its content was fsynced, which is the library's part
+    (`library/durable.py`).
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Piece:
     rate: int
     peak_dbfs: float
     rms_dbfs: float
+    durable: bool = False
 
 
 def to_int16(samples: Samples, peak: float | None = None) -> npt.NDArray[np.int16]:
@@ -55,10 +57,11 @@ def to_int16(samples: Samples, peak: float | None = None) -> npt.NDArray[np.int1
 
 
 def write_flac(samples: Samples, rate: int, path: Path, *, start_s: float = 0.0) -> Piece:
-    """Write float32 [n] mono as FLAC at `path`, which must not exist, and fsync it.
+    """Write float32 [n] mono as FLAC at `path`, which must not exist.
 
     Sound at more than 48 kHz is resampled to 48 kHz: no clip holds more. On an error no file
-    stays behind. The folder's fsync and the move to the final name are the caller's.
+    stays behind. It is not durable yet: the fsyncs and the move to the final name are the
+    library's, which gathers those of a batch.
 
     Raises InvalidInput on an impossible rate or shape, OSError when the disk refuses.
     """
@@ -104,7 +107,6 @@ def _write_new(path: Path, memory: int, size: int) -> None:
         done = 0
         while done < size:
             done += os.sendfile(descriptor, memory, done, size - done)
-        os.fsync(descriptor)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -103,7 +103,7 @@ class Clips:
         return added.clip, added.new
 
     def add_pieces(self, pieces: Sequence[NewPiece]) -> list[Added]:
-        """Store many at once: one commit, one fsync a folder; all or nothing."""
+        """Store many at once: one moment of fsyncs, one commit; all or nothing."""
         return self._ingest.add(pieces) if pieces else []
 
     def add_samples(

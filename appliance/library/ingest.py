@@ -1,11 +1,12 @@
 """How a sound enters the library so that an acknowledged clip survives a power cut.
 
-The order is everything: the FLAC file is whole and fsynced under a temporary name; it is renamed
-to its hash; the folder is fsynced; then the row is committed (synchronous=FULL). A cut between
-two steps leaves a temporary file or a file without a row, never a row without its file.
+The order is everything: the FLAC file is whole under a temporary name; it is fsynced; it is
+renamed to its hash; the folder is fsynced; then the row is committed (synchronous=FULL). A cut
+between two steps leaves a temporary file or a file without a row, never a row without its file.
+Each step is taken for the whole batch before the next one begins.
 
-All of it happens inside the database's one write lock, which is therefore also what keeps an
-arriving file and the removal of that same file (`removal.py`) apart.
+From the rename on, all of it happens inside the database's one write lock, which is therefore
+also what keeps an arriving file and the removal of that same file (`removal.py`) apart.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from appliance.events import EventBus
 from appliance.library import history
 from appliance.library.clip import LONGEST_S, SELECT, SOURCES, TOLERANCE_S, Clip, from_row
 from appliance.library.disk import check_room, disk_errors
+from appliance.library.durable import make_durable
 from appliance.library.labelling import Labelling
 from appliance.library.labels import find_or_create
 from appliance.library.names import has_control, label_name
@@ -43,7 +45,7 @@ LONGEST_EXTRA = 16_384
 
 @dataclass(frozen=True)
 class NewPiece:
-    """A FLAC file in `clips/incoming` (whole and fsynced), and all that is known of it.
+    """A FLAC file in `clips/incoming` (whole, perhaps not yet durable), and what is known of it.
 
     `stamp` is the moment of its first sample; None means now, for sound of unknown age. A label
     that does not exist yet is created.
@@ -93,6 +95,8 @@ class Ingest:
             for new in pieces:
                 _check(new)
             check_room(self._folder.clips)
+            durable = make_durable([new.piece for new in pieces])
+            pieces = [replace(new, piece=piece) for new, piece in zip(pieces, durable, strict=True)]
             with self._db.write() as tx:
                 fresh = self._fresh(pieces)
                 with disk_errors("storing the clip"):

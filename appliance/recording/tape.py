@@ -20,6 +20,7 @@ from appliance.audio.capture import Capture
 from appliance.audio.flac import write_flac
 from appliance.audio.resample import StreamResampler
 from appliance.audio.source import Chunk, Samples
+from appliance.paths import fsync_file
 from appliance.recording.minutes import RATE, UNFINISHED, file_name, make_folder, minutes_in
 
 log = logging.getLogger(__name__)
@@ -144,5 +145,6 @@ class Tape:
         make_folder(self.folder.parent, self.capture.id)  # a person may have removed it
         unfinished = self.folder / f"{UNFINISHED}{number}"
         write_flac(samples, RATE, unfinished)
+        fsync_file(unfinished)
         unfinished.rename(target)
         self._follows = True

@@ -347,3 +347,58 @@ def test_sessions_have_one_key_each(clips: Clips) -> None:
             clips.session_for(key, "import")
     with pytest.raises(NotFound):
         clips.sessions.get(99)
+
+
+def test_contents_are_durable_before_they_have_a_name_and_names_before_the_rows(
+    clips: Clips, folder: DataFolder, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of the promise, as the kernel is asked for it, for a whole batch."""
+    asked: list[tuple[str, str]] = []
+    true_fsync, true_rename = os.fsync, Path.rename
+
+    def fsync(descriptor: int) -> None:
+        true_fsync(descriptor)
+        asked.append(("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+
+    def rename(self: Path, target: Path) -> Path:
+        asked.append(("rename", str(self)))
+        return true_rename(self, target)
+
+    session = clips.new_session(None, "import")
+    pieces = [piece(folder, seed) for seed in range(12)]
+    assert not any(one.durable for one in pieces)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        patch.setattr(Path, "rename", rename)
+        batch = [NewPiece(one, source="import", session=session) for one in pieces]
+        added = clips.add_pieces(batch)
+    contents = {("fsync", str(one.path)) for one in pieces}
+    renames = {("rename", str(one.path)) for one in pieces}
+    assert set(asked[:12]) == contents
+    assert set(asked[12:24]) == renames
+    folders = {("fsync", str(clips.path(one.clip).parent)) for one in added}
+    assert set(asked[24:]) == folders | {("fsync", str(folder.clips))}
+
+
+def test_a_sound_that_cannot_be_made_durable_leaves_neither_row_nor_file(
+    clips: Clips, folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the fsyncs of a batch fails: all of it is discarded, and nothing is tried twice."""
+    session = clips.new_session(None, "import")
+    batch = [NewPiece(piece(folder, n), source="import", session=session) for n in range(5)]
+    true_fsync, asked = os.fsync, []
+
+    def failing(descriptor: int) -> None:
+        name = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        asked.append(name)
+        if name.endswith("test-3.flac"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        true_fsync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        with pytest.raises(StoreError):
+            clips.add_pieces(batch)
+    assert len(asked) == len(set(asked))
+    assert clips.count() == 0
+    assert files(folder) == set()
