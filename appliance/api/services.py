@@ -13,6 +13,7 @@ from appliance import clock
 from appliance.api.links import ClipLinks
 from appliance.api.streams import Streams
 from appliance.audio.playback import Playback
+from appliance.care.health import Health
 from appliance.logtail import LogTail
 
 if TYPE_CHECKING:
@@ -94,6 +95,17 @@ class Services:
         self.decoding = ThreadPoolExecutor(self.settings.audio.decode_workers, "decoding")
         # Requests that wait for their files must not take every thread from the others.
         self.finishing = anyio.CapacityLimiter(4)
+        self.health = Health(
+            self.settings,
+            self.folder,
+            self.db,
+            self.microphones,
+            self.privacy,
+            self.deployments,
+            self.listener,
+            self.hardware,
+            self.queue,
+        )
 
     def close(self) -> None:
         """End the event streams, and take no more files to decode."""

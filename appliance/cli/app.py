@@ -27,6 +27,7 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "demo": ("serve:demo", "Watch a box learn sounds and hear them; no microphone needed."),
             "tui": ("tui:tui", "Everything on one screen, by keyboard."),
             "status": ("status:status", "What the box is doing now."),
+            "doctor": ("doctor:doctor", "What is wrong with the box, and what to do about it."),
             "pause": ("privacy:pause", "Close every microphone, for privacy."),
             "resume": ("privacy:resume", "Listen again after a pause."),
             "board": ("board:board", "The board: temperatures, power, button and light."),

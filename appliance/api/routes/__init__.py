@@ -11,6 +11,7 @@ from appliance.api.routes import (
     deployments,
     detections,
     events,
+    health,
     hear,
     history,
     inbox,
@@ -29,6 +30,7 @@ from appliance.api.routes import (
 
 ROUTERS = (
     status.router,
+    health.router,
     log.router,
     board.router,
     uploads.router,

@@ -1,0 +1,1 @@
+"""Care: the box looks after itself: health, space, backups."""

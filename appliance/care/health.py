@@ -1,0 +1,161 @@
+"""The box's health: every check, by a daemon that runs, or on a data folder without one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance import clock
+from appliance.care.check import Check, Report, report
+from appliance.care.checks import (
+    backup,
+    database,
+    detection,
+    disk,
+    gpu,
+    microphones,
+    queue,
+    temperature,
+    tensorrt,
+)
+from appliance.care.checks import clock as clock_check
+from appliance.hardware.hardware import Hardware
+from appliance.jobs.job import ENDED
+from appliance.jobs.queue import Queue
+from appliance.live.listener import Listener
+from appliance.models.deploy import Deployments
+from appliance.paths import DataFolder
+from appliance.recording.microphones import Microphones
+from appliance.recording.privacy import Privacy
+from appliance.settings import Settings
+from appliance.store.database import Database
+from firmware_hooks.thermal import read_zones, throttled
+
+log = logging.getLogger(__name__)
+
+SLOW_EVERY_S = 3600.0
+"""The whole database is read, and CUDA asked, no more often than this."""
+
+
+@dataclass(eq=False)
+class Health:
+    """Of a daemon. Thread-safe. `root` is where /dev lies."""
+
+    settings: Settings
+    folder: DataFolder
+    db: Database
+    microphones: Microphones
+    privacy: Privacy
+    deployments: Deployments
+    listener: Listener
+    hardware: Hardware
+    queue: Queue
+    root: Path = Path("/")
+    _slow: dict[str, tuple[float, Check]] = field(default_factory=dict, init=False)
+    _looking: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def report(self) -> Report:
+        """All checks, a few milliseconds; the slow ones are as old as an hour, unless they found
+        something: then they look again."""
+        return report(
+            guarded(name, check)
+            for name, check in (
+                (microphones.NAME, self._microphones),
+                (detection.NAME, self._detection),
+                (disk.NAME, self._disk),
+                (database.NAME, self._database),
+                (gpu.NAME, lambda: self._seldom(gpu.NAME, lambda: gpu.check(self.root))),
+                (tensorrt.NAME, lambda: tensorrt.check(self.root)),
+                (clock_check.NAME, _clock),
+                (temperature.NAME, self._temperature),
+                (queue.NAME, self._queue),
+                (backup.NAME, lambda: backup.check(self.folder.backups)),
+            )
+        )
+
+    def _microphones(self) -> Check:
+        paused = self.privacy.state()
+        return microphones.check(
+            self.microphones.all(), (paused.detail or "paused") if paused.paused else ""
+        )
+
+    def _detection(self) -> Check:
+        heard, missed = self.listener.windows()
+        return detection.check(
+            self.deployments.current(),
+            heard,
+            missed,
+            self.listener.lagging(),
+            "detection" in self.hardware.view().hung,
+        )
+
+    def _disk(self) -> Check:
+        return disk.check(self.folder.root, self.settings.hooks.disk_low_mb * 1_000_000)
+
+    def _database(self) -> Check:
+        if "database" in self.hardware.view().hung:
+            return database.hung()
+        return self._seldom(database.NAME, lambda: database.check_open(self.db.read().conn))
+
+    def _temperature(self) -> Check:
+        board = self.hardware.view()
+        return temperature.check(board.temperatures, board.throttled, board.heat.hot)
+
+    def _queue(self) -> Check:
+        last = next((job for job in self.queue.all(20).items if job.state in ENDED), None)
+        return queue.check(self.queue.current(), self.queue.waiting(), last)
+
+    def _seldom(self, name: str, look: Callable[[], Check]) -> Check:
+        with self._looking:
+            at, seen = self._slow.get(name, (0.0, None))
+            if seen is None or seen.state == "failing" or clock.seconds() - at > SLOW_EVERY_S:
+                seen = look()
+                self._slow[name] = (clock.seconds(), seen)
+            return seen
+
+
+def look_without_daemon(folder: DataFolder, settings: Settings, root: Path = Path("/")) -> Report:
+    """The checks that need no daemon; nothing is written to `folder`."""
+    return report(
+        guarded(name, check)
+        for name, check in (
+            (
+                disk.NAME,
+                lambda: disk.check(_there(folder.root), settings.hooks.disk_low_mb * 1_000_000),
+            ),
+            (database.NAME, lambda: database.check_file(folder.database)),
+            (gpu.NAME, lambda: gpu.check(root)),
+            (tensorrt.NAME, lambda: tensorrt.check(root)),
+            (clock_check.NAME, _clock),
+            (temperature.NAME, lambda: temperature.check(read_zones(root), throttled(root))),
+            (backup.NAME, lambda: backup.check(folder.backups)),
+        )
+    )
+
+
+def guarded(name: str, look: Callable[[], Check]) -> Check:
+    """What `look` finds; a check that fails itself says so, and hides no other."""
+    try:
+        return look()
+    except Exception as error:
+        log.warning("the check of %s failed", name, exc_info=True)
+        return Check(
+            name,
+            "failing",
+            f"It could not be looked at: {error}.",
+            "see the daemon's log, and send a support bundle with your report",
+        )
+
+
+def _clock() -> Check:
+    return clock_check.check(time.time(), clock.clock_synced())
+
+
+def _there(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
