@@ -25,6 +25,7 @@ from appliance.api.sockets import tcp_socket, unix_socket
 from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
+from appliance.care.backups import Backups
 from appliance.errors import Conflict
 from appliance.events import EventBus
 from appliance.gate.comparisons import Comparisons
@@ -273,6 +274,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             history=history,
             gate=gate,
             shadow=shadow,
+            backups=Backups(folder, settings, bus),
             token=read_or_make_token(folder.token),
             log=tail,
         )

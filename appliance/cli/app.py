@@ -33,6 +33,8 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "board": ("board:board", "The board: temperatures, power, button and light."),
             "hooks": ("hooks:hooks", "Programs that run when something happens; try one."),
             "events": ("status:events", "Follow what happens in the box."),
+            "backup": ("backup:backup", "Back up sounds, labels and versions; list backups."),
+            "restore": ("backup:restore", "Make a data folder of a backup; without a daemon."),
             "install": (
                 "install:install",
                 "Install as a service that starts at boot; again to upgrade.",

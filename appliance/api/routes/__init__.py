@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.routes import (
+    backups,
     board,
     clip_files,
     clips,
@@ -32,6 +33,7 @@ ROUTERS = (
     status.router,
     health.router,
     log.router,
+    backups.router,
     board.router,
     uploads.router,
     clips.router,
