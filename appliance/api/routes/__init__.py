@@ -22,6 +22,7 @@ from appliance.api.routes import (
     predict,
     privacy,
     recordings,
+    settings,
     shadow,
     status,
     uploads,
@@ -31,6 +32,7 @@ from appliance.api.routes import (
 ROUTERS = (
     status.router,
     health.router,
+    settings.router,
     log.router,
     board.router,
     uploads.router,
