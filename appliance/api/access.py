@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from appliance.api import problems
 from appliance.api.limits import drain
 from appliance.api.links import PREFIX as LINKS
+from appliance.api.links import ClipLinks
 from appliance.errors import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,13 @@ class Access:
     """ASGI middleware around the whole application; `trusted` on the unix socket."""
 
     def __init__(
-        self, app: ASGIApp, *, token: str, hosts: frozenset[str], trusted: bool = False
+        self,
+        app: ASGIApp,
+        *,
+        token: str,
+        hosts: frozenset[str],
+        trusted: bool = False,
+        links: ClipLinks | None = None,
     ) -> None:
         if not trusted and len(token.strip()) < SHORTEST_TOKEN:
             raise InvalidInput(
@@ -66,6 +73,7 @@ class Access:
         self._token = token.strip().encode()
         self._hosts = hosts
         self._trusted = trusted
+        self._links = links or ClipLinks()
         self._failures = Failures(FAILURES_A_MINUTE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,8 +155,8 @@ class Access:
     def _bearer(self, scope: Scope) -> dict[str, Any] | None:
         if self._trusted or scope["path"] in OPEN_PATHS:
             return None
-        if scope["path"].startswith(LINKS) and scope["method"] in ("GET", "HEAD"):
-            return None  # its signature is checked where it leads
+        if self._opened_by_link(scope):
+            return None
         given = _values(scope, b"authorization")
         scheme, _, secret = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
         # One comparison in constant time whatever came, an empty secret included.
@@ -172,6 +180,11 @@ class Access:
             "send `Authorization: Bearer TOKEN`; the token is in the file `token` of the data "
             "folder, and the unix socket api.sock there needs none",
         )
+
+    def _opened_by_link(self, scope: Scope) -> bool:
+        path = str(scope["path"])
+        reads = scope["method"] in ("GET", "HEAD")
+        return reads and path.startswith(LINKS) and self._links.opens(path.removeprefix(LINKS))
 
     def _author(self, scope: Scope) -> str:
         given = _values(scope, b"x-author")

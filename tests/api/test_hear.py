@@ -14,7 +14,7 @@ from appliance.api.links import VALID_S, ClipLinks
 from appliance.audio.flac import write_flac
 from appliance.audio.playback import Playback
 from appliance.client import ClientError
-from appliance.errors import Forbidden, Unavailable
+from appliance.errors import NotFound, Unavailable
 from tests.api.conftest import Server, Sound
 from tests.api.test_clips import store
 from tests.virtual_microphone import RATE, VirtualMicrophone, virtual_microphone
@@ -69,10 +69,10 @@ def test_a_link_ends_after_five_minutes_and_with_the_daemon() -> None:
     now += VALID_S - 1
     assert links.clip_of(ticket) == 7
     now += 2
-    with pytest.raises(Forbidden, match="not any more"):
+    with pytest.raises(NotFound, match="not any more"):
         links.clip_of(ticket)
     now -= 100
-    with pytest.raises(Forbidden):
+    with pytest.raises(NotFound):
         ClipLinks(lambda: now).clip_of(ticket)
 
 

@@ -145,7 +145,6 @@ def test_status_imports_neither_torch_nor_fastapi(fake: FakeDaemon) -> None:
         (["devices", "set", "m", "--channel", "left"], "0 for the first channel"),
         (["train", "--max-minutes", "long"], "not a valid integer"),
         (["job"], "Missing argument"),
-        (["predict", "/no/such.wav"], "does not exist"),
         (["export", "x", "--no-clips", "--no-detections"], "nothing left to export"),
         (["completion", "tcsh"], "tcsh"),
         (["version", "note", "V001"], "Missing argument"),

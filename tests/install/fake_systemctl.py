@@ -47,6 +47,10 @@ def start(name: str) -> int:
     user = pwd.getpwnam(unit["User"][0])
     environment = {"PATH": os.environ["PATH"]}
     environment.update(word.split("=", 1) for word in unit.get("Environment", []))
+    for given in unit.get("EnvironmentFile", []):
+        file = Path(given.removeprefix("-"))
+        if file.exists():
+            environment.update(line.split("=", 1) for line in file.read_text().split())
     for folder, base in (("RuntimeDirectory", "/run"), ("CacheDirectory", "/var/cache")):
         for value in unit.get(folder, []):
             path = Path(base, value)

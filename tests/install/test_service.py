@@ -78,6 +78,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 def test_the_life_of_a_service(system: Copy, wheels: dict[str, Path]) -> None:
     program = [PYTHON, "-m", "venv", "--system-site-packages", "/opt/first"]
     system.run(*program)
+    # Whatever listens on the usual port of this machine is none of the copy's business.
+    system.write("/etc/earmark/environment", b"EARMARK_HTTP_PORT=0\n")
     for version, wheel in wheels.items():
         system.write(f"/srv/{version}/{wheel.name}", wheel.read_bytes())
     first = f"/srv/0.1.0/{wheels['0.1.0'].name}"

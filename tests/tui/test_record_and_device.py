@@ -92,4 +92,4 @@ async def test_from_a_new_microphone_to_clips(empty_box: Box, scene: Path) -> No
         await pilot.press("p")
         await comes(pilot, lambda text: "‖" not in text, "the end of the pause")
         await pilot.press("o")
-        await shows(pilot, "The daemon's log")
+        await shows(pilot, "privacy/resume by")
