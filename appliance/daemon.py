@@ -85,11 +85,14 @@ def serve(
     folder = DataFolder(data)
     folder.create()
     settings = settings_module.load(folder.settings)
+    options = tuple(
+        name for name, given in (("http.host", host), ("http.port", port)) if given is not None
+    )
     if host is not None:
         settings = replace(settings, http=replace(settings.http, host=host))
     if port is not None:
         settings = replace(settings, http=replace(settings.http, port=port))
-    with locked(folder), running(folder, settings) as services:
+    with locked(folder), running(folder, settings, options) as services:
         listeners = [
             unix_socket(socket or folder.socket),
             tcp_socket(settings.http.host, settings.http.port),
@@ -126,7 +129,9 @@ def locked(folder: DataFolder) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def running(folder: DataFolder, settings: Settings) -> Generator[Services, None, None]:
+def running(
+    folder: DataFolder, settings: Settings, on_command_line: tuple[str, ...] = ()
+) -> Generator[Services, None, None]:
     """Build and start every part of the box; stop them in reverse order at the end."""
     stops: list[tuple[str, Callable[[], object]]] = []
     try:
@@ -277,6 +282,7 @@ def running(folder: DataFolder, settings: Settings) -> Generator[Services, None,
             backups=Backups(folder, settings, bus),
             token=read_or_make_token(folder.token),
             log=tail,
+            on_command_line=on_command_line,
         )
     finally:
         for name, stop in reversed(stops):

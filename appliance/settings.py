@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from appliance.errors import InvalidInput
 
@@ -251,6 +251,33 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     return _build(given)
 
 
+def known(name: str) -> SettingHelp:
+    """The setting of that name. Raises InvalidInput that names the nearest one."""
+    for row in describe():
+        if row.name == name:
+            return row
+    return _unknown(name, "settings")
+
+
+def parse(name: str, text: str) -> Any:
+    """The value that `text` means for the setting `name`, as in its environment variable. Raises
+    InvalidInput when there is no such setting, or it cannot be that."""
+    row = known(name)
+    return _checked(row, _from_text(row, text), "settings")
+
+
+def value_of(settings: Settings, name: str) -> Any:
+    """Of the setting `name`, such as `http.port`."""
+    section, key = name.split(".")
+    return getattr(getattr(settings, section), key)
+
+
+def with_value(settings: Settings, name: str, value: Any) -> Settings:
+    """A copy with that one value, which is already checked."""
+    section, key = name.split(".")
+    return replace(settings, **{section: replace(getattr(settings, section), **{key: value})})
+
+
 def changed(settings: Settings, section: str, values: Mapping[str, Any], origin: str) -> Any:
     """The group `section` of `settings` with `values` over it, checked as if they stood in the
     file: what a microphone's own settings are. Raises InvalidInput."""
@@ -276,7 +303,7 @@ def _build(given: Mapping[str, tuple[Any, str]]) -> Settings:
     return settings
 
 
-def _unknown(name: str, origin: str) -> None:
+def _unknown(name: str, origin: str) -> NoReturn:
     close = difflib.get_close_matches(name, [row.name for row in describe()], n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}?" if close else "see docs/settings.md for those that exist"
     raise InvalidInput(f"{origin}: unknown setting {name!r}", hint)

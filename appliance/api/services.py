@@ -86,6 +86,8 @@ class Services:
     playback: Playback = field(default_factory=Playback)
     links: ClipLinks = field(default_factory=ClipLinks)
     log: LogTail = field(default_factory=LogTail)
+    on_command_line: tuple[str, ...] = ()
+    """Settings that options of `earmark serve` set."""
     port: int = 0
     """Of the TCP listener, once it is known: the setting may be 0."""
     streams: Streams = field(default_factory=Streams)

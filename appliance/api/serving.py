@@ -13,8 +13,10 @@ import uvicorn
 
 from appliance import __version__
 from appliance.api.app import create_app
+from appliance.api.reload import reload
 from appliance.api.server import server_config
 from appliance.api.services import Services
+from appliance.errors import EarmarkError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,15 @@ async def serve_http(services: Services, unix: socket.socket, tcp: socket.socket
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+
+    def read_settings() -> None:
+        try:
+            reload(services)
+        except EarmarkError as error:
+            log.error("settings not read again: %s (%s)", error, error.advice)
+
+    # It reads the disk: not on the loop that answers.
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, read_settings))
     host, port = tcp.getsockname()[:2]
     services.port = port
     log.info(

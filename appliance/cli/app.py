@@ -30,6 +30,7 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "doctor": ("doctor:doctor", "What is wrong with the box, and what to do about it."),
             "pause": ("privacy:pause", "Close every microphone, for privacy."),
             "resume": ("privacy:resume", "Listen again after a pause."),
+            "settings": ("settings:settings", "Every setting, where it comes from; change one."),
             "board": ("board:board", "The board: temperatures, power, button and light."),
             "hooks": ("hooks:hooks", "Programs that run when something happens; try one."),
             "events": ("status:events", "Follow what happens in the box."),

@@ -92,6 +92,10 @@ class Gate:
         self._lock = threading.Lock()
         self._run: _Run | None = None
 
+    def use(self, settings: Settings) -> None:
+        """The limits of the next comparison. How it decides stays as live listening does."""
+        self._settings = replace(self._settings, gate=settings.gate)
+
     def start(self) -> None:
         self.comparisons.close_open()
 

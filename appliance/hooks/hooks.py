@@ -18,7 +18,7 @@ from appliance.hooks.folder import Hook, find_hooks
 from appliance.hooks.happening import KINDS, Happening, Translator, example
 from appliance.hooks.running import Run, run_hook
 from appliance.paths import DataFolder
-from appliance.settings import HooksSettings
+from appliance.settings import HooksSettings, Settings
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,15 @@ class Hooks:
     def disk_low(self) -> bool:
         """Whether less is free than `hooks.disk_low_mb`, and has not come back since."""
         return self._disk_low
+
+    def use(self, settings: Settings) -> None:
+        """Take up the limits that may change while it runs; not the folder, not the threads."""
+        self._settings = replace(
+            self._settings,
+            timeout_s=settings.hooks.timeout_s,
+            waiting=settings.hooks.waiting,
+            disk_low_mb=settings.hooks.disk_low_mb,
+        )
 
     def start(self) -> None:
         with contextlib.suppress(OSError):  # a full disk, or a folder of the owner's that is away

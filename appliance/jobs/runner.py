@@ -68,6 +68,10 @@ class Runner:
             lambda: windows_missed() - self._missed_before,
         )
 
+    def use(self, settings: Settings) -> None:
+        """Of the next training."""
+        self._settings = settings
+
     def start(self) -> None:
         """Complete publications that were cut short, then go on with the queue on a thread."""
         self._queue.versions.recover()

@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,6 +92,14 @@ class History:
     @property
     def paused(self) -> bool:
         return (self._root / _PAUSED).exists()
+
+    def use(self, settings: Settings) -> None:
+        """Take up other limits of its size while it runs."""
+        self._settings = replace(
+            self._settings,
+            max_mb=settings.history.max_mb,
+            min_free_mb=settings.history.min_free_mb,
+        )
 
     def start(self) -> None:
         self._root.mkdir(mode=0o700, exist_ok=True)

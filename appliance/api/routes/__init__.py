@@ -23,6 +23,7 @@ from appliance.api.routes import (
     predict,
     privacy,
     recordings,
+    settings,
     shadow,
     status,
     uploads,
@@ -32,6 +33,7 @@ from appliance.api.routes import (
 ROUTERS = (
     status.router,
     health.router,
+    settings.router,
     log.router,
     backups.router,
     board.router,

@@ -1,23 +1,19 @@
-"""How the box is, and how it is set."""
+"""How the box is."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from appliance.api.answers import answer, page
+from appliance.api.answers import answer
 from appliance.api.condition import condition
-from appliance.api.schemas.base import Page
 from appliance.api.services import ServicesDep
 from appliance.jobs.job import Job
 from appliance.models.deploy import Deployment, Work
 from appliance.recording.history import HistoryStatus
 from appliance.recording.microphones import MicrophoneView
 from appliance.recording.privacy import PrivacyState
-from appliance.settings import describe
 
 router = APIRouter(tags=["status"])
 
@@ -52,40 +48,7 @@ class Status(BaseModel):
     pid: int
 
 
-class SettingRow(BaseModel):
-    """One setting: what it is now and what it does."""
-
-    name: str
-    value: Any
-    default: Any
-    help: str
-    low: float | None
-    high: float | None
-    environment: str
-
-
 @router.get("/status", response_model=Status)
 def get_status(services: ServicesDep) -> Response:
     """The box in one look."""
     return answer(condition(services))
-
-
-@router.get("/settings", response_model=Page[SettingRow])
-def get_settings(services: ServicesDep) -> Response:
-    """Every setting with its value, default and help. They are changed in earmark.toml."""
-    rows = []
-    for row in describe():
-        section, key = row.name.split(".")
-        value = getattr(getattr(services.settings, section), key)
-        rows.append(
-            {
-                "name": row.name,
-                "value": value,
-                "default": row.default,
-                "help": row.help,
-                "low": row.low,
-                "high": row.high,
-                "environment": row.environment,
-            }
-        )
-    return page(rows)

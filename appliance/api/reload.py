@@ -1,0 +1,100 @@
+"""Settings while the daemon runs: what is at work, and what can change without a restart."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from appliance import settings as settings_module
+from appliance.api.services import Services
+from appliance.errors import EarmarkError
+from appliance.settings import Settings, describe, value_of, with_value
+from appliance.settings_file import sources
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = (
+    "listen.threshold",
+    "gate.",
+    "history.max_mb",
+    "history.min_free_mb",
+    "hooks.timeout_s",
+    "hooks.waiting",
+    "hooks.disk_low_mb",
+    "training.",
+)
+"""Names, or sections with their dot: what is looked up each time that it is needed. Everything
+else is built into something that runs, such as a listening socket or the size of a ring."""
+
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Reloaded:
+    """now: changed settings that are at work; those of trainings and comparisons from the next one
+    on. restart: changed settings that wait for a restart of the daemon."""
+
+    now: list[str]
+    restart: list[str]
+
+
+def reload(services: Services) -> Reloaded:
+    """Read the file and the environment again. Raises InvalidInput, and changes nothing then."""
+    with _one_at_a_time:
+        read = _read(services)
+        changed = [row.name for row in describe() if _differs(services.settings, read, row.name)]
+        now = [name for name in changed if name.startswith(AT_ONCE)]
+        made = services.settings
+        for name in now:
+            made = with_value(made, name, value_of(read, name))
+        services.settings = services.health.settings = made
+        services.thresholds.default = made.listen.threshold
+        for part in (services.gate, services.history, services.hooks, services.runner):
+            part.use(made)
+        done = Reloaded(now, [name for name in changed if name not in now])
+        log.info(
+            "settings read again: at work now: %s; waiting for a restart: %s",
+            ", ".join(done.now) or "nothing",
+            ", ".join(done.restart) or "nothing",
+        )
+        return done
+
+
+def at_work(services: Services) -> list[dict[str, Any]]:
+    """Every setting with its value and source. A file with a mistake is no reason not to tell."""
+    current = services.settings
+    try:
+        read, origins = _read(services), sources(services.folder.settings)
+    except EarmarkError as error:
+        log.warning("the file of the settings has a mistake: %s", error)
+        read, origins = current, {}
+    rows = []
+    for row in describe():
+        source = origins.get(row.name, "unknown")
+        rows.append(
+            {
+                "name": row.name,
+                "value": value_of(current, row.name),
+                "source": "command line" if row.name in services.on_command_line else source,
+                "waits": _differs(current, read, row.name),
+                "default": row.default,
+                "help": row.help,
+                "low": row.low,
+                "high": row.high,
+                "environment": row.environment,
+            }
+        )
+    return rows
+
+
+def _read(services: Services) -> Settings:
+    read = settings_module.load(services.folder.settings)
+    for name in services.on_command_line:
+        read = with_value(read, name, value_of(services.settings, name))
+    return read
+
+
+def _differs(current: Settings, read: Settings, name: str) -> bool:
+    return bool(value_of(current, name) != value_of(read, name))
