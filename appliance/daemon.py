@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from appliance import logs
 from appliance import settings as settings_module
 from appliance.api.services import Services
 from appliance.api.serving import serve_http
@@ -78,10 +79,7 @@ def serve(
 
     `host`, `port` and `socket` override the settings. Raises EarmarkError when it cannot start.
     """
-    logging.basicConfig(
-        level=os.environ.get("EARMARK_LOG", "INFO").upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.begin()
     folder = DataFolder(data)
     folder.create()
     settings = settings_module.load(folder.settings)
@@ -138,6 +136,9 @@ def running(
         tail = LogTail()
         logging.getLogger().addHandler(tail)
         stops.append(("log", lambda: logging.getLogger().removeHandler(tail)))
+        audit = logs.AuditFile(folder.audit)
+        logging.getLogger(logs.AUDIT).addHandler(audit)
+        stops.append(("audit log", lambda: logs.end(audit)))
         db = Database(folder.database)
         stops.append(("database", db.close))
         bus = EventBus()

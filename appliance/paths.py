@@ -41,6 +41,7 @@ class DataFolder:
         self.token = self.root / "token"
         self.socket = self.root / "api.sock"
         self.lock = self.root / "daemon.lock"
+        self.audit = self.root / "audit.log"
         self.settings = self.root / "earmark.toml"
 
     def create(self) -> None:

@@ -239,8 +239,9 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
             content = tomllib.loads(file.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"{file}: {error}", "mend the TOML file") from None
+        sections = {group.name for group in fields(Settings)}
         for section, values in content.items():
-            if not isinstance(values, dict):
+            if not isinstance(values, dict) or (not values and section not in sections):
                 _unknown(section, str(file))
             for key, value in values.items():
                 given[f"{section}.{key}"] = (value, str(file))

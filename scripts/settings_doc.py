@@ -9,7 +9,9 @@ from appliance.settings import describe
 HEAD = """# Settings
 
 One TOML file, `earmark.toml` in the data folder, read when the daemon starts; the environment
-wins over it. `http.port` is written
+wins over it. `earmark settings` shows what is at work and where it comes from, `earmark settings
+set http.port 8711` writes the file, and `earmark settings reload` says what needs no restart. By
+hand, `http.port` is written
 
 ```toml
 [http]

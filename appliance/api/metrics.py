@@ -8,6 +8,8 @@ from appliance.api.board_metrics import Family, board_families
 from appliance.api.condition import condition
 from appliance.api.services import Services
 
+_BADNESS = {"ok": 0.0, "not applicable": 0.0, "warning": 1.0, "failing": 2.0}
+
 
 def metrics(services: Services) -> str:
     """All figures of the box. Counters of microphones begin anew with the daemon."""
@@ -59,6 +61,15 @@ def metrics(services: Services) -> str:
             [(_named(m), m.status.restarts) for m in microphones if m.status],
         ),
         *board_families(services),
+        (
+            "health",
+            "gauge",
+            "of each check: 0 is ok or does not apply, 1 a warning, 2 failing",
+            [
+                ({"check": check.name}, _BADNESS[check.state])
+                for check in services.health.report().checks
+            ],
+        ),
         ("queue_length", "gauge", "jobs that wait", [({}, now["queue_length"])]),
         (
             "training_running",

@@ -17,8 +17,10 @@ from appliance.api.reload import reload
 from appliance.api.server import server_config
 from appliance.api.services import Services
 from appliance.errors import EarmarkError
+from appliance.logs import AUDIT
 
 log = logging.getLogger(__name__)
+audit = logging.getLogger(AUDIT)
 
 
 class _Server(uvicorn.Server):
@@ -49,6 +51,7 @@ async def serve_http(services: Services, unix: socket.socket, tcp: socket.socket
     def read_settings() -> None:
         try:
             reload(services)
+            audit.info("SIGHUP settings/reload by signal: 200")
         except EarmarkError as error:
             log.error("settings not read again: %s (%s)", error, error.advice)
 

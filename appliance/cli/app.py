@@ -33,6 +33,11 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "settings": ("settings:settings", "Every setting, where it comes from; change one."),
             "board": ("board:board", "The board: temperatures, power, button and light."),
             "hooks": ("hooks:hooks", "Programs that run when something happens; try one."),
+            "audit": ("audit:audit", "Who changed what, and when."),
+            "support-bundle": (
+                "bundle:bundle",
+                "A zip for a report: no sounds, no token, no names of labels.",
+            ),
             "events": ("status:events", "Follow what happens in the box."),
             "backup": ("backup:backup", "Back up sounds, labels and versions; list backups."),
             "restore": ("backup:restore", "Make a data folder of a backup; without a daemon."),

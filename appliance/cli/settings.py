@@ -28,7 +28,7 @@ def settings(state: State, context: click.Context) -> None:
         return
     client = _daemon(state)
     if client is None:
-        rows = _without_daemon(state)
+        rows = without_daemon(state)
     else:
         with client:
             rows = client.get("/settings")["items"]
@@ -136,7 +136,8 @@ def _daemon(state: State) -> Client | None:
         return None
 
 
-def _without_daemon(state: State) -> list[dict[str, Any]]:
+def without_daemon(state: State) -> list[dict[str, Any]]:
+    """Every setting as the next daemon will use it."""
     from appliance.settings import describe, load, value_of
     from appliance.settings_file import sources
 

@@ -1,4 +1,4 @@
-"""The end of the daemon's log."""
+"""The end of the daemon's log, and who changed what."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from appliance.api.answers import answer
+from appliance.api.answers import answer, page
+from appliance.api.schemas.base import Page
 from appliance.api.services import ServicesDep
+from appliance.logs import Change, changes
 from appliance.logtail import KEPT
 
 router = APIRouter(tags=["status"])
@@ -28,3 +30,13 @@ def get_log(
 ) -> Response:
     """What the daemon said last, since its start; the journal has all of it."""
     return answer({"lines": services.log.last(lines)})
+
+
+@router.get("/audit", response_model=Page[Change])
+def get_audit(
+    services: ServicesDep,
+    last: Annotated[int, Query(ge=1, le=10_000, description="how many")] = 100,
+) -> Response:
+    """Who changed what, and when: the newest entry stands last. No tokens and no contents. It is
+    kept in the file audit.log of the data folder, over restarts."""
+    return page(changes(services.folder.audit, last))
