@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,12 @@ class Labelling:
         self._outbox, self._shown, self._refused = outbox, shown, refused
         self._done: list[Change] = []
         self._undone: list[Change] = []
+        self._waiting: Counter[int] = Counter()
+
+    @property
+    def waiting(self) -> frozenset[int]:
+        """The clips whose labels the daemon does not know yet, or has not confirmed."""
+        return frozenset(self._waiting)
 
     def give(self, clips: Labels, label: str | None) -> Change | None:
         """Give all of `clips` (with the labels that they have now) this label, or none."""
@@ -81,7 +88,14 @@ class Labelling:
             self._send(change, label, clips, other)
 
     def _send(self, change: Change, label: str | None, clips: list[int], other: Labels) -> None:
+        def told(_: Any) -> None:
+            self._waiting.subtract(clips)
+            for clip in clips:
+                if not self._waiting[clip]:
+                    del self._waiting[clip]
+
         def refused(error: EarmarkError) -> None:
+            told(None)
             self._shown({clip: other[clip] for clip in clips})
             if change in self._done:
                 self._done.remove(change)
@@ -90,4 +104,5 @@ class Labelling:
             self._refused(error)
 
         body: dict[str, Any] = {"clips": clips, "label": label}
-        self._outbox.post(change.words, "post", "/clips/label", body, refused=refused)
+        self._waiting.update(clips)
+        self._outbox.post(change.words, "post", "/clips/label", body, done=told, refused=refused)
