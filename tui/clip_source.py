@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from appliance.errors import EarmarkError
 from tui.filters import parse
@@ -19,6 +19,13 @@ class Box(Protocol):
     async def get(self, path: str, **params: Any) -> Any: ...
 
 
+class Found(NamedTuple):
+    """Clips, and the cursor of the page behind them: None when they are the last."""
+
+    items: list[dict[str, Any]]
+    cursor: str | None
+
+
 class ClipSource:
     """The inbox or all clips, through a filter; or exactly the clips `only`."""
 
@@ -26,9 +33,12 @@ class ClipSource:
         self.inbox = True
         self.text = self.wrong = ""
         self.only: Sequence[int] | None = None
-        self.cursor: str | None = None
-        """Of the page that comes next; None behind the last."""
         self.microphones: Mapping[str, str] = {}
+
+    @property
+    def question(self) -> object:
+        """Equal as long as the same list is wanted."""
+        return self.inbox, self.text, self.only
 
     @property
     def leaves(self) -> bool:
@@ -57,21 +67,15 @@ class ClipSource:
             return "The inbox is empty: every clip has a label.\ni shows all clips."
         return "No clip yet: record on F2, or `earmark import FOLDER`."
 
-    async def first(self, box: Box, at_least: int = 0) -> list[dict[str, Any]]:
+    async def first(self, box: Box, at_least: int = 0) -> Found:
         """The first page, and more of them until `at_least` so many clips are there."""
-        items, cursor = await self._page(box, None)
+        items, cursor = await self.page(box, None)
         for _ in range(RENEWED_PAGES - 1):
             if cursor is None or len(items) >= at_least:
                 break
-            further, cursor = await self._page(box, cursor)
+            further, cursor = await self.page(box, cursor)
             items += further
-        self.cursor = cursor
-        return items
-
-    async def next(self, box: Box) -> list[dict[str, Any]]:
-        """The next page."""
-        items, self.cursor = await self._page(box, self.cursor)
-        return items
+        return Found(items, cursor)
 
     async def count(self, box: Box) -> int | None:
         """How many clips there are in all, where the daemon knows without counting."""
@@ -79,7 +83,8 @@ class ClipSource:
             return None
         return int((await box.get("/inbox/summary"))["clips"])
 
-    async def _page(self, box: Box, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    async def page(self, box: Box, cursor: str | None) -> Found:
+        """The page at `cursor`; None is the first."""
         if self.only is not None:
             return await self._named(box, int(cursor or 0), self.only)
         path, params = self._asked()
@@ -91,7 +96,7 @@ class ClipSource:
             cursor = page["next"]
             if cursor is None or len(items) >= PAGE // 2:
                 break
-        return items, cursor
+        return Found(items, cursor)
 
     def _asked(self) -> tuple[str, dict[str, Any]]:
         wanted = parse(self.text, self.microphones)
@@ -105,9 +110,7 @@ class ClipSource:
             params["unlabelled"] = True
         return "/clips", params
 
-    async def _named(
-        self, box: Box, first: int, only: Sequence[int]
-    ) -> tuple[list[dict[str, Any]], str | None]:
+    async def _named(self, box: Box, first: int, only: Sequence[int]) -> Found:
         items = []
         for identifier in only[first : first + NAMED]:
             try:
@@ -116,4 +119,4 @@ class ClipSource:
                 if getattr(error, "status", 0) != 404:
                     raise
         behind = first + NAMED
-        return items, str(behind) if behind < len(only) else None
+        return Found(items, str(behind) if behind < len(only) else None)

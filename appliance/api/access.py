@@ -4,8 +4,8 @@
    127.0.0.1 (DNS rebinding) sends its own name here, and is refused.
 2. Origin: a write that a foreign web page started is refused.
 3. Token: on TCP every path but /healthz needs `Authorization: Bearer TOKEN`; links to a clip carry
-   a key of their own (`links.py`). The unix socket needs none: the file's permissions are its
-   lock.
+   a signature of their own, which is checked here (`links.py`). The unix socket needs none: the
+   file's permissions are its lock.
 
 There are no cookies and no CORS, so a browser has nothing to send along by itself.
 """
@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from appliance.api import problems
 from appliance.api.limits import drain
 from appliance.api.links import PREFIX as LINKS
+from appliance.api.links import ClipLinks
 from appliance.errors import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,15 @@ class Access:
     """ASGI middleware around the whole application; `trusted` on the unix socket."""
 
     def __init__(
-        self, app: ASGIApp, *, token: str, hosts: frozenset[str], trusted: bool = False
+        self,
+        app: ASGIApp,
+        *,
+        token: str,
+        hosts: frozenset[str],
+        trusted: bool = False,
+        links: ClipLinks | None = None,
     ) -> None:
+        """links: those that the application gives out; without them none opens."""
         if not trusted and len(token.strip()) < SHORTEST_TOKEN:
             raise InvalidInput(
                 "the token is empty or too short to protect anything",
@@ -66,6 +74,7 @@ class Access:
         self._token = token.strip().encode()
         self._hosts = hosts
         self._trusted = trusted
+        self._links = links or ClipLinks()
         self._failures = Failures(FAILURES_A_MINUTE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,8 +156,9 @@ class Access:
     def _bearer(self, scope: Scope) -> dict[str, Any] | None:
         if self._trusted or scope["path"] in OPEN_PATHS:
             return None
-        if scope["path"].startswith(LINKS) and scope["method"] in ("GET", "HEAD"):
-            return None  # its signature is checked where it leads
+        link = scope["path"].startswith(LINKS)
+        if link and scope["method"] in ("GET", "HEAD") and self._links.opens(scope["path"]):
+            return None
         given = _values(scope, b"authorization")
         scheme, _, secret = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
         # One comparison in constant time whatever came, an empty secret included.
@@ -166,6 +176,12 @@ class Access:
             )
         path = problems.shown_path(scope)
         log.warning("refused %s %s from %s: no or wrong token", scope["method"], path, client)
+        if link:
+            return problems.problem(
+                401,
+                "this link does not open anything, or not any more",
+                "links to a clip live for five minutes: make a new one",
+            )
         return problems.problem(
             401,
             "wrong token" if given else "this address needs a token",

@@ -40,6 +40,7 @@ def create_app(services: Services, *, trusted: bool = False) -> ASGIApp:
         token=services.token,
         hosts=allowed_hosts(http.host, http.allowed_hosts),
         trusted=trusted,
+        links=services.links,
     )
 
 

@@ -11,10 +11,10 @@ import hashlib
 import hmac
 import re
 import secrets
-import time
 from collections.abc import Callable
 
-from appliance.errors import Forbidden
+from appliance import clock
+from appliance.errors import NotFound
 
 VALID_S = 300
 PREFIX = "/hear/"
@@ -22,9 +22,9 @@ _FORM = re.compile(r"(\d{1,18})-(\d{1,12})-([0-9a-f]{64})")
 
 
 class ClipLinks:
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """now: seconds of a clock that nobody sets; a wall clock that jumps would make links live
-        for years."""
+    def __init__(self, now: Callable[[], float] = clock.seconds) -> None:
+        """now: seconds of a clock that nobody sets and that counts suspend; a wall clock that
+        jumps would make links live for years."""
         self._key = secrets.token_bytes(32)
         self._now = now
 
@@ -34,17 +34,25 @@ class ClipLinks:
         return f"{PREFIX}{clip}-{ends}-{self._sign(clip, ends)}"
 
     def clip_of(self, ticket: str) -> int:
-        """The clip that the last part of a link opens. Raises Forbidden."""
+        """The clip that the last part of a link opens. Raises NotFound."""
         match = _FORM.fullmatch(ticket)
         clip, ends = (int(match[1]), int(match[2])) if match else (0, 0)
         # Compared in any case, so that the time it takes says nothing.
         same = hmac.compare_digest(match[3] if match else "", self._sign(clip, ends))
         if not same or self._now() > ends:
-            raise Forbidden(
+            raise NotFound(
                 "this link does not open anything, or not any more",
                 "links to a clip live for five minutes: make a new one",
             )
         return clip
+
+    def opens(self, path: str) -> bool:
+        """Whether `path` is a link that opens something now."""
+        try:
+            self.clip_of(path.removeprefix(PREFIX))
+        except NotFound:
+            return False
+        return path.startswith(PREFIX)
 
     def _sign(self, clip: int, ends: int) -> str:
         return hmac.new(self._key, f"{clip}-{ends}".encode(), hashlib.sha256).hexdigest()

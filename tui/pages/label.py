@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widgets import Input, Static
@@ -14,11 +13,13 @@ from appliance.errors import EarmarkError
 from tui.clip_list import Clip
 from tui.clip_source import ClipSource
 from tui.dialogs.choose import Choose
-from tui.digits import DIGITS, Digits
-from tui.labelling import Labelling, Labels
+from tui.digits import Digits
+from tui.labelling import Item, Labelling, Labels
 from tui.page import Page
+from tui.pages.label_keys import HELP, KEYS
 from tui.pages.label_names import choose_digit, manage_labels
 from tui.pages.label_sound import cut_stretch, delete_clips, hear_here, play
+from tui.pictures import Pictures
 from tui.widgets.clip_rows import ClipRows
 from tui.widgets.clip_sound import ClipSound
 from tui.widgets.rows import Rows
@@ -33,44 +34,8 @@ class LabelPage(Page):
     """The inbox and all clips."""
 
     NAME = "label"
-    HELP = (
-        "The inbox holds the clips without a label, those first that would teach the box most, "
-        "each with what the box would say (Enter accepts it). A digit gives its label and goes on "
-        "to the next clip. Space marks several, v a range, and the next key is for all of them. "
-        "Nothing waits for the line: labels are shown at once and sent behind. / finds clips: "
-        "words of the file's name, label:kettle, mic:yard, session:17, source:trigger, since:2d, "
-        "unlabelled. Move the marker under the picture with left and right; [ and ] mark a "
-        "stretch, and x cuts it out as a clip of its own."
-    )
-    BINDINGS = [
-        *[
-            Binding(digit, f"digit('{digit}')", f"Label {digit}", show=False, tooltip="its label")
-            for digit in DIGITS
-        ],
-        Binding("enter", "accept", "Accept", tooltip="the suggested label"),
-        Binding("l", "choose", "Label…", tooltip="find a label by typing, or make one"),
-        Binding("0", "digit('')", "No label", show=False, tooltip="take the label away"),
-        Binding("space", "mark", "Mark"),
-        Binding("v", "mark_range", "Range", show=False, tooltip="mark up to here"),
-        Binding("u", "undo", "Undo"),
-        Binding("r", "redo", "Redo", show=False),
-        Binding("n", "next", "Next unlabelled", show=False),
-        Binding("p", "play", "Play", tooltip="on the box's own speaker"),
-        Binding("o", "link", "Hear here", tooltip="a link for your own browser, for 5 minutes"),
-        Binding("slash", "find", "Find", key_display="/"),
-        Binding("i", "inbox", "Inbox/all"),
-        Binding("left", "point(-1)", "Marker left", show=False),
-        Binding("right", "point(1)", "Marker right", show=False),
-        Binding("shift+left", "point(-8)", "Marker far left", show=False),
-        Binding("shift+right", "point(8)", "Marker far right", show=False),
-        Binding("left_square_bracket", "begin", "Stretch begins", show=False, key_display="["),
-        Binding("right_square_bracket", "end", "Stretch ends", show=False, key_display="]"),
-        Binding("x", "cut", "Cut", show=False, tooltip="the stretch becomes a clip of its own"),
-        Binding("m", "digits", "Digits", show=False, tooltip="which digit gives which label"),
-        Binding("g", "names", "Labels", show=False, tooltip="create, rename, merge, delete"),
-        Binding("delete", "delete", "Delete", show=False, tooltip="the marked clips, for ever"),
-        Binding("escape", "back", "Back", show=False, tooltip="from the filter, from marks"),
-    ]
+    HELP = HELP
+    BINDINGS = KEYS
     DEFAULT_CSS = """
     LabelPage #above { height: 1; }
     LabelPage #where { width: 1fr; height: 1; padding: 0 1; }
@@ -83,15 +48,17 @@ class LabelPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self._source = ClipSource()
+        self._cursor: str | None = None
+        self._asked = 0
+        self._answered: object = None
+        """The question that the list answers: another one begins at its top."""
         self._fetching = False
         self._count: int | None = None
         self._names: dict[str, str] = {}
         self._labels: list[dict[str, Any]] = []
-        self._pictures: dict[tuple[int, int, int], dict[str, Any]] = {}
+        self._pictures = Pictures()
         self._gone: dict[int, Clip] = {}
         """Those that went from the inbox by a key, for undo."""
-        self._given: dict[int, str | None] = {}
-        """What was given here last, for as long as it is on its way."""
         self._delays: dict[str, Timer] = {}
         self.digits = Digits()
         self._labelling: Labelling | None = None
@@ -150,55 +117,52 @@ class LabelPage(Page):
     async def _begin(self, renew: bool = False) -> None:
         """What is wanted now from its first page; `renew`: as much of it as was loaded."""
         rows, source = self.query_one(ClipRows), self._source
-        waiting = self.labelling.waiting
+        renew = renew and source.question == self._answered
+        question, waiting = source.question, self.labelling.waiting
+        self._asked = asked = self._asked + 1
         self._fetching = True
-        was = source.cursor
         try:
-            items = await source.first(self.box, len(rows.clips) if renew else 0)
-            self._count = await source.count(self.box)
+            found = await source.first(self.box, len(rows.clips) if renew else 0)
+            count = await source.count(self.box)
         finally:
-            self._fetching = False
+            self._fetching = self._fetching and asked != self._asked
+        if asked != self._asked or question != source.question:
+            return  # something else is wanted by now
+        self._count, self._answered = count, question
         rows.say_empty(source.nothing)
-        shown = self._as_shown(items, waiting)
+        shown, more = self._as_shown(found.items, waiting), found.cursor is not None
         if not renew:
-            rows.begin(shown, more=source.cursor is not None)
-        elif rows.renew(shown, more=source.cursor is not None):
-            source.cursor = was
+            rows.begin(shown, more=more)
+        if not renew or not rows.renew(shown, more=more):
+            self._cursor = found.cursor
         self.describe()
         self._look_soon()
 
     async def _more(self) -> None:
-        source = self._source
-        waiting = self.labelling.waiting
+        asked, waiting = self._asked, self.labelling.waiting
         try:
-            items = await source.next(self.box) if source.cursor is not None else []
+            found = await self._source.page(self.box, self._cursor)
         finally:
-            self._fetching = False
-        shown = self._as_shown(items, waiting)
-        self.query_one(ClipRows).append(shown, more=source.cursor is not None)
+            self._fetching = self._fetching and asked != self._asked
+        if asked == self._asked:
+            self._cursor = found.cursor
+            shown = self._as_shown(found.items, waiting)
+            self.query_one(ClipRows).append(shown, more=found.cursor is not None)
 
-    def _as_shown(
-        self, items: list[dict[str, Any]], waiting: frozenset[int]
-    ) -> list[dict[str, Any]]:
-        """Clips with the labels that were given here, where those were still on their way
-        (`waiting`, before `items` were asked for, or now)."""
-        waiting |= self.labelling.waiting
-        own = [
-            {**item, "label": self._given.get(item["id"], item["label"])}
-            if item["id"] in waiting
-            else item
-            for item in items
-        ]
+    def _as_shown(self, items: list[Item], waiting: Labels) -> list[Item]:
+        own = self.labelling.over(items, waiting)
         return [item for item in own if not (self._source.leaves and item["label"] is not None)]
 
     def on_clip_rows_wanting(self) -> None:
-        if not self._fetching and self.box.connected:
+        if self._cursor is not None and not self._fetching and self.box.connected:
             self._fetching = True
             self.start(self._more)
 
     def heard(self, topic: str, data: dict[str, Any]) -> None:
         if topic == "label":
-            self._after("labels", 1.0, lambda: self.start(self._recount))
+            # A name may be another one in every line.
+            new = data["action"] == "created"
+            self._after("labels", 1.0, lambda: self.start(self._recount) if new else self.reload())
         elif topic == "clip" and data["action"] == "labelled":
             self._after("labels", 1.0, lambda: self.start(self._recount))
             self._labelled_elsewhere(data)
@@ -260,34 +224,22 @@ class LabelPage(Page):
         self._look_soon()
 
     def _look_soon(self) -> None:
-        rows, sound = self.query_one(ClipRows), self.query_one(ClipSound)
-        clip = rows.clip
-        key = self._picture_key(clip)
-        picture = self._pictures.get(key) if key else None
+        clip, sound = self.query_one(ClipRows).clip, self.query_one(ClipSound)
+        picture = self._pictures.of(clip, sound)
         sound.show(clip, picture)
         if clip is not None and picture is None and not self.earmark.low_bandwidth:
             self._after("look", LOOKED_S, lambda: self.start(self._look))
 
-    def _picture_key(self, clip: Clip | None) -> tuple[int, int, int] | None:
-        sound = self.query_one(ClipSound)
-        return None if clip is None else (clip.id, sound.columns, sound.bands)
-
     async def _look(self) -> None:
         rows, sound = self.query_one(ClipRows), self.query_one(ClipSound)
         clip = rows.clip
-        key = self._picture_key(clip)
-        if clip is None or key is None or key in self._pictures:
+        if clip is None or self._pictures.of(clip, sound) is not None:
             return
         try:
-            picture = await self.box.get(
-                f"/clips/{clip.id}/outline", columns=sound.columns, rows=sound.bands
-            )
+            picture = await self._pictures.fetch(self.box, clip, sound)
         except EarmarkError as error:
             sound.say(error.message)
             return
-        if len(self._pictures) > 300:
-            self._pictures.clear()
-        self._pictures[key] = picture
         if rows.clip is not None and rows.clip.id == clip.id:
             sound.show(rows.clip, picture)
 
@@ -345,15 +297,11 @@ class LabelPage(Page):
     def _labelled(self, labels: Labels) -> None:
         """Draw what clips are labelled now; in the inbox, labelled ones leave and come back."""
         rows = self.query_one(ClipRows)
-        self._given.update(labels)
         went, absent = rows.relabel(labels, leave=self._source.leaves)
         back = []
         if self._source.leaves:
-            back = [
-                self._gone.pop(clip)
-                for clip in absent
-                if labels[clip] is None and clip in self._gone
-            ]
+            free = (clip for clip in absent if labels[clip] is None)
+            back = [self._gone.pop(clip) for clip in free if clip in self._gone]
             for clip in back:
                 clip.label = None
             if back:

@@ -17,9 +17,11 @@ NO_LABEL = "(no label)"
 
 
 async def play(page: LabelPage) -> None:
-    """On the box's own speaker."""
+    """On the box's own speaker: the marked stretch, or all of it."""
     if clip := page.query_one(ClipRows).clip:
-        await page.box.post(f"/clips/{clip.id}/play")
+        stretch = page.query_one(ClipSound).stretch
+        body = None if stretch is None else {"start_s": stretch[0], "end_s": stretch[1]}
+        await page.box.post(f"/clips/{clip.id}/play", body)
 
 
 async def hear_here(page: LabelPage) -> None:
