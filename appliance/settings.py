@@ -54,6 +54,9 @@ class AudioSettings:
         16,
     )
     max_file_minutes: int = _help(240, "longest file that import accepts", 1, 1440)
+    speaker: str = _help(
+        "", "a part of the name of the speaker that plays clips; empty is the system's default"
+    )
 
 
 @dataclass(frozen=True)

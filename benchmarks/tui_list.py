@@ -45,7 +45,7 @@ async def measure(data: Path, keys: int) -> dict[str, Any]:
             await pilot.pause(0.05)
         rows = app.screen.query_one(ClipRows)
         await pilot.press("i")
-        while not any(row.data["label"] for row in rows.rows):
+        while not any(clip.label for clip in rows.clips):
             await pilot.pause(0.05)
         taken = []
         for number in range(keys):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ MOST_UNDONE = 200
 
 Labels = Mapping[int, "str | None"]
 """Clip -> its label."""
+Item = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,21 @@ class Labelling:
         self._outbox, self._shown, self._refused = outbox, shown, refused
         self._done: list[Change] = []
         self._undone: list[Change] = []
+        self._waiting: Counter[int] = Counter()
+        """How many letters about a clip are on their way."""
+        self._given: dict[int, str | None] = {}
+
+    @property
+    def waiting(self) -> dict[int, str | None]:
+        """The labels that were given here last to clips of which the daemon has not confirmed
+        all yet."""
+        return {clip: self._given[clip] for clip in self._waiting}
+
+    def over(self, items: Iterable[Item], before: Labels) -> list[Item]:
+        """Clips as the daemon told of them, with the labels that were on their way when it was
+        asked (`waiting` of then), or are now."""
+        own = {**before, **self.waiting}
+        return [{**item, "label": own[item["id"]]} if item["id"] in own else item for item in items]
 
     def give(self, clips: Labels, label: str | None) -> Change | None:
         """Give all of `clips` (with the labels that they have now) this label, or none."""
@@ -81,7 +98,14 @@ class Labelling:
             self._send(change, label, clips, other)
 
     def _send(self, change: Change, label: str | None, clips: list[int], other: Labels) -> None:
+        def told(_: Any) -> None:
+            self._waiting.subtract(clips)
+            for clip in clips:
+                if not self._waiting[clip]:
+                    del self._waiting[clip], self._given[clip]
+
         def refused(error: EarmarkError) -> None:
+            told(None)
             self._shown({clip: other[clip] for clip in clips})
             if change in self._done:
                 self._done.remove(change)
@@ -90,4 +114,6 @@ class Labelling:
             self._refused(error)
 
         body: dict[str, Any] = {"clips": clips, "label": label}
-        self._outbox.post(change.words, "post", "/clips/label", body, refused=refused)
+        self._waiting.update(clips)
+        self._given.update(dict.fromkeys(clips, label))
+        self._outbox.post(change.words, "post", "/clips/label", body, done=told, refused=refused)

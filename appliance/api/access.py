@@ -4,8 +4,8 @@
    127.0.0.1 (DNS rebinding) sends its own name here, and is refused.
 2. Origin: a write that a foreign web page started is refused.
 3. Token: on TCP every path but /healthz needs `Authorization: Bearer TOKEN`; links to a clip carry
-   a key of their own (`links.py`). The unix socket needs none: the file's permissions are its
-   lock.
+   a signature of their own, which is checked here (`links.py`). The unix socket needs none: the
+   file's permissions are its lock.
 
 There are no cookies and no CORS, so a browser has nothing to send along by itself.
 """
@@ -64,6 +64,7 @@ class Access:
         trusted: bool = False,
         links: ClipLinks | None = None,
     ) -> None:
+        """links: those that the application gives out; without them none opens."""
         if not trusted and len(token.strip()) < SHORTEST_TOKEN:
             raise InvalidInput(
                 "the token is empty or too short to protect anything",
@@ -155,7 +156,8 @@ class Access:
     def _bearer(self, scope: Scope) -> dict[str, Any] | None:
         if self._trusted or scope["path"] in OPEN_PATHS:
             return None
-        if self._opened_by_link(scope):
+        link = scope["path"].startswith(LINKS)
+        if link and scope["method"] in ("GET", "HEAD") and self._links.opens(scope["path"]):
             return None
         given = _values(scope, b"authorization")
         scheme, _, secret = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
@@ -174,17 +176,18 @@ class Access:
             )
         path = problems.shown_path(scope)
         log.warning("refused %s %s from %s: no or wrong token", scope["method"], path, client)
+        if link:
+            return problems.problem(
+                401,
+                "this link does not open anything, or not any more",
+                "links to a clip live for five minutes: make a new one",
+            )
         return problems.problem(
             401,
             "wrong token" if given else "this address needs a token",
             "send `Authorization: Bearer TOKEN`; the token is in the file `token` of the data "
             "folder, and the unix socket api.sock there needs none",
         )
-
-    def _opened_by_link(self, scope: Scope) -> bool:
-        path = str(scope["path"])
-        reads = scope["method"] in ("GET", "HEAD")
-        return reads and path.startswith(LINKS) and self._links.opens(path.removeprefix(LINKS))
 
     def _author(self, scope: Scope) -> str:
         given = _values(scope, b"x-author")

@@ -46,13 +46,13 @@ class ClipLinks:
             )
         return clip
 
-    def opens(self, ticket: str) -> bool:
-        """Whether it opens anything now."""
+    def opens(self, path: str) -> bool:
+        """Whether `path` is a link that opens something now."""
         try:
-            self.clip_of(ticket)
+            self.clip_of(path.removeprefix(PREFIX))
         except NotFound:
             return False
-        return True
+        return path.startswith(PREFIX)
 
     def _sign(self, clip: int, ends: int) -> str:
         return hmac.new(self._key, f"{clip}-{ends}".encode(), hashlib.sha256).hexdigest()

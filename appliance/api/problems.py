@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from appliance.api.links import PREFIX as LINKS
 from appliance.errors import (
     Conflict,
     DecodeError,
@@ -104,7 +105,10 @@ def of_error(error: EarmarkError) -> dict[str, Any]:
 
 
 def shown_path(scope: Scope) -> str:
-    """The path as it was sent, still encoded: decoded, it could break the line of a log."""
+    """The path as it was sent, still encoded: decoded, it could break the line of a log. A link
+    to a clip is a secret, even where it lost a letter on its way: its ticket is left out."""
+    if scope["path"].startswith(LINKS):
+        return f"{LINKS}..."
     raw: bytes = scope.get("raw_path") or b""
     return raw.decode("ascii", "replace")[:200]
 

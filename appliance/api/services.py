@@ -83,7 +83,7 @@ class Services:
     shadow: Shadow
     backups: Backups
     token: str
-    playback: Playback = field(default_factory=Playback)
+    playback: Playback = field(init=False)
     links: ClipLinks = field(default_factory=ClipLinks)
     log: LogTail = field(default_factory=LogTail)
     on_command_line: tuple[str, ...] = ()
@@ -95,6 +95,7 @@ class Services:
     routes: FastAPI | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.playback = Playback(speaker=self.settings.audio.speaker)
         # As many threads as there are decoding children: the files of all requests take turns.
         self.decoding = ThreadPoolExecutor(self.settings.audio.decode_workers, "decoding")
         # Requests that wait for their files must not take every thread from the others.

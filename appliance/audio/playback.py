@@ -21,17 +21,21 @@ STARTS_WITHIN_S = 1.5
 class Playback:
     """Thread-safe."""
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND, speaker: str = "") -> None:
+        """speaker: a part of its name; "" is the system's default."""
+        self._speaker = speaker
         self._command = tuple(command)
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
-    def play(self, file: Path) -> None:
-        """Play a clip's file; whatever played before ends. Raises Unavailable: no speaker, busy."""
+    def play(self, file: Path, start_s: float = 0.0, end_s: float | None = None) -> None:
+        """Play a clip's file, or the stretch of it between two seconds; whatever played before
+        ends. Raises Unavailable: no speaker, busy."""
+        order = {"path": str(file), "start_s": start_s, "end_s": end_s, "speaker": self._speaker}
         with self._lock:
             self._end()
             self._child = subprocess.Popen(
-                [*self._command, str(file)],
+                [*self._command, json.dumps(order)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 # ALSA and PortAudio write pages of warnings about devices that are not there.

@@ -53,7 +53,12 @@ class Labelling:
                     tx, unique[start : start + BATCH], new_id, name, author, why
                 )
             if changed:
-                told = {"action": "labelled", "clips": changed[:MOST_NAMED], "count": len(changed)}
+                told = {
+                    "action": "labelled",
+                    "clips": changed[:MOST_NAMED],
+                    "count": len(changed),
+                    "label": label,
+                }
                 self._db.after_commit(lambda: _tell(self._bus, told))
             return len(changed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from appliance.api.access import FAILURES_A_MINUTE
 from appliance.api.links import VALID_S, ClipLinks
 from appliance.audio.flac import write_flac
 from appliance.audio.playback import Playback
@@ -76,6 +78,51 @@ def test_a_link_ends_after_five_minutes_and_with_the_daemon() -> None:
         ClipLinks(lambda: now).clip_of(ticket)
 
 
+def test_a_wrong_link_counts_as_a_failure_and_its_ticket_is_never_logged(
+    server: Server, sound: Sound, caplog: pytest.LogCaptureFixture
+) -> None:
+    [clip] = store(server, sound)
+    link = server.client().post(f"/clips/{clip}/link")["path"]
+    http = server.anonymous()
+    torn = link[:-1]
+    encoded = torn.replace("/hear/", "/he%61r/")
+    with caplog.at_level("INFO"):
+        first = http.get(torn)
+        statuses = {http.get(encoded).status_code for _ in range(FAILURES_A_MINUTE)}
+    assert first.status_code == 401
+    assert "five minutes" in first.json()["advice"]
+    assert statuses == {401, 429}
+    told = "".join(r.getMessage() for r in caplog.records if r.name.startswith("appliance"))
+    assert "/hear/..." in told
+    assert torn.rpartition("-")[2] not in told
+    # A right link opens all the same.
+    assert http.get(link).status_code == 200
+    # With the token, or on the socket, a torn one is only not there.
+    with pytest.raises(ClientError) as refused:
+        server.client().get(f"../..{torn}")
+    assert refused.value.status == 404
+
+
+def test_a_stretch_alone_is_played_on_the_speaker_of_the_setting(
+    server: Server, sound: Sound, tmp_path: Path
+) -> None:
+    [clip] = store(server, sound)
+    script = f"import sys; open({str(tmp_path / 'order')!r}, 'w').write(sys.argv[1])"
+    server.services.playback = Playback((sys.executable, "-c", script), speaker="USB")
+    client = server.client()
+    length = client.get(f"/clips/{clip}")["duration_s"]
+    client.post(f"/clips/{clip}/play", {"start_s": 0.1, "end_s": 0.3})
+    order = json.loads((tmp_path / "order").read_text())
+    assert (order["start_s"], order["end_s"], order["speaker"]) == (0.1, 0.3, "USB")
+    client.post(f"/clips/{clip}/play")
+    order = json.loads((tmp_path / "order").read_text())
+    assert (order["start_s"], order["end_s"]) == (0, None)
+    for wrong in ({"start_s": length}, {"start_s": 0.3, "end_s": 0.1}, {"start_s": -1}, {"end": 1}):
+        with pytest.raises(ClientError) as refused:
+            client.post(f"/clips/{clip}/play", wrong)
+        assert refused.value.status in (400, 422), wrong
+
+
 def test_an_outline_shows_where_the_sound_is(server: Server, tmp_path: Path) -> None:
     rate = 16_000
     samples = np.zeros(2 * rate, np.float32)
@@ -102,10 +149,14 @@ def test_a_clip_is_heard_on_the_speaker(
     """The null sink stands for the speaker; its monitor hears what was played."""
     import pyaudio
 
-    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(3 * 16_000) / 16_000)
+    times = np.arange(6 * 16_000) / 16_000
+    # The first half is another tone: only the second is asked for.
+    tone = 0.5 * np.sin(2 * np.pi * np.where(times < 3, 400, 1000) * times)
     piece = write_flac(tone.astype(np.float32), 16_000, tmp_path / "tone.flac")
     playback = Playback()
-    playback.play(piece.path)
+    playback.play(piece.path, 3.0, 6.0)
+    with pytest.raises(Unavailable, match="whose name holds 'no such'"):
+        Playback(speaker="no such").play(piece.path)
     audio = pyaudio.PyAudio()
     try:
         stream = audio.open(format=pyaudio.paInt16, channels=1, rate=RATE, input=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from textual.pilot import Pilot
 from tests.box import Box
 from tests.tui.conftest import LARGE, comes, running, shows
 from tui.app import EarmarkApp
+from tui.clip_list import Clip, ClipList
 from tui.digits import Digits
 from tui.filters import parse
 from tui.pages.label import LabelPage
@@ -175,6 +177,104 @@ async def test_a_daemon_that_dies_while_one_labels_loses_nothing(box: Box) -> No
         await until_sent(app, pilot)
         assert counts(box) == {"bell": 2, "door": 3, "kettle": 0}
         await shows(pilot, "Inbox: 40")
+
+
+async def test_the_place_stays_when_the_daemon_comes_back(box: Box) -> None:
+    async with running(box) as (app, pilot):
+        await opened(pilot)
+        await pilot.press(*["down"] * 10, "space", "space", *["down"] * 8)
+        rows = rows_of(app)
+        assert rows.clip is not None
+        there, marked = rows.clip.id, set(rows.marked)
+        assert len(marked) == 2
+        box.kill()
+        await shows(pilot, "Trying again")
+        box.start()
+        await shows(pilot, "there again")
+        assert box.client is not None
+        # Another client labels while the Train screen is shown here.
+        await pilot.press("f4")
+        await pilot.pause(0.3)
+        box.client.post("/clips/label", {"clips": [rows.clips[0].id], "label": "bell"})
+        await pilot.pause(0.5)
+        await pilot.press("f3")
+        await comes(pilot, lambda text: "Inbox: 44" in text, "one fewer")
+        await comes(pilot, lambda text: len(rows.clips) == 44, "the list without it")
+        assert rows.clip.id == there
+        assert rows.marked == marked
+
+
+async def test_labels_given_by_others_are_seen_and_taken_away_again(box: Box) -> None:
+    async with running(box, LARGE) as (app, pilot):
+        await opened(pilot)
+        rows = rows_of(app)
+        assert box.client is not None
+        own, other = rows.clips[0].id, rows.clips[5].id
+        await pilot.press("1")
+        await until_sent(app, pilot)
+        box.client.post("/clips/label", {"clips": [other], "label": "door"})
+        await comes(pilot, lambda text: other not in rows.clips, "the inbox without it")
+        assert own not in rows.clips
+        box.client.post("/clips/label", {"clips": [own, other], "label": None})
+        await comes(pilot, lambda text: own in rows.clips and other in rows.clips, "both again")
+        await pilot.press("i")
+        await shows(pilot, "All clips: 45")
+        box.client.post("/clips/label", {"clips": [other], "label": "kettle"})
+        await comes(
+            pilot, lambda text: "kettle" in text.split("1 bell")[0], "the label in its line"
+        )
+
+
+async def test_exactly_the_clips_that_another_screen_names(box: Box) -> None:
+    async with running(box, LARGE) as (app, pilot):
+        await opened(pilot)
+        await pilot.press("f5")
+        wanted = [7, 3, 40]
+        app.open_clips({"clips": [*wanted, 9999]})
+        await shows(pilot, "Chosen clips: 3")
+        rows = rows_of(app)
+        assert [clip.id for clip in rows.clips] == wanted
+        await pilot.press("home", "2")
+        await until_sent(app, pilot)
+        # They stay, labelled or not: the person looks at these.
+        assert [clip.label for clip in rows.clips] == ["door", None, None]
+        await pilot.press("escape")
+        await shows(pilot, "All clips: 45")
+
+
+def test_the_list_finds_every_clip_while_they_come_and_go() -> None:
+    def clip(identifier: int) -> Clip:
+        return Clip(
+            {
+                "id": identifier,
+                "label": None,
+                "recorded_at": 0.0,
+                "duration_s": 1.0,
+                "microphone": None,
+                "filename": None,
+            }
+        )
+
+    random = Random(5)
+    clips, plain, fresh = ClipList(), [], 0
+    for _ in range(600):
+        kind, number = random.randrange(3), random.choice((1, 1, 3, 250))
+        if kind == 2 and plain:
+            gone = set(random.sample(plain, min(number, len(plain))))
+            places = [place for place, one in enumerate(plain) if one in gone]
+            assert clips.remove(gone | {10**9}) == places
+            plain = [one for one in plain if one not in gone]
+        else:
+            new = list(range(fresh, fresh + number))
+            fresh += number
+            place = random.randrange(len(plain) + 1) if kind else len(plain)
+            plain[place:place] = new
+            made = [clip(one) for one in new]
+            clips.insert(place, made) if kind else clips.append(made)
+        for one in random.sample(plain, min(5, len(plain))):
+            assert clips.place(one) == plain.index(one)
+    assert [one.id for one in clips] == plain
+    assert clips.place(-1) is None
 
 
 async def test_labels_are_renamed_merged_and_deleted(box: Box) -> None:

@@ -5,24 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from appliance.errors import EarmarkError
+from tui.clip_list import Clip
+from tui.clip_source import ClipSource
 from tui.dialogs.choose import Choose
-from tui.digits import DIGITS, Digits
-from tui.filters import parse
-from tui.labelling import Labelling, Labels
+from tui.digits import Digits
+from tui.labelling import Item, Labelling, Labels
 from tui.page import Page
+from tui.pages.label_keys import HELP, KEYS
 from tui.pages.label_names import choose_digit, manage_labels
 from tui.pages.label_sound import cut_stretch, delete_clips, hear_here, play
+from tui.pictures import Pictures
 from tui.widgets.clip_rows import ClipRows
 from tui.widgets.clip_sound import ClipSound
 from tui.widgets.rows import Rows
 
-PAGE = 200
 TYPED_S = 0.25
 LOOKED_S = 0.12
 """A picture is fetched when the cursor has rested for so long."""
@@ -33,44 +34,8 @@ class LabelPage(Page):
     """The inbox and all clips."""
 
     NAME = "label"
-    HELP = (
-        "The inbox holds the clips without a label, those first that would teach the box most, "
-        "each with what the box would say (Enter accepts it). A digit gives its label and goes on "
-        "to the next clip. Space marks several, v a range, and the next key is for all of them. "
-        "Nothing waits for the line: labels are shown at once and sent behind. / finds clips: "
-        "words of the file's name, label:kettle, mic:yard, session:17, source:trigger, since:2d, "
-        "unlabelled. Move the marker under the picture with left and right; [ and ] mark a "
-        "stretch, and x cuts it out as a clip of its own."
-    )
-    BINDINGS = [
-        *[
-            Binding(digit, f"digit('{digit}')", f"Label {digit}", show=False, tooltip="its label")
-            for digit in DIGITS
-        ],
-        Binding("enter", "accept", "Accept", tooltip="the suggested label"),
-        Binding("l", "choose", "Label…", tooltip="find a label by typing, or make one"),
-        Binding("0", "digit('')", "No label", show=False, tooltip="take the label away"),
-        Binding("space", "mark", "Mark"),
-        Binding("v", "mark_range", "Range", show=False, tooltip="mark up to here"),
-        Binding("u", "undo", "Undo"),
-        Binding("r", "redo", "Redo", show=False),
-        Binding("n", "next", "Next unlabelled", show=False),
-        Binding("p", "play", "Play", tooltip="on the box's own speaker"),
-        Binding("o", "link", "Hear here", tooltip="a link for your own browser, for 5 minutes"),
-        Binding("slash", "find", "Find", key_display="/"),
-        Binding("i", "inbox", "Inbox/all"),
-        Binding("left", "point(-1)", "Marker left", show=False),
-        Binding("right", "point(1)", "Marker right", show=False),
-        Binding("shift+left", "point(-8)", "Marker far left", show=False),
-        Binding("shift+right", "point(8)", "Marker far right", show=False),
-        Binding("left_square_bracket", "begin", "Stretch begins", show=False, key_display="["),
-        Binding("right_square_bracket", "end", "Stretch ends", show=False, key_display="]"),
-        Binding("x", "cut", "Cut", show=False, tooltip="the stretch becomes a clip of its own"),
-        Binding("m", "digits", "Digits", show=False, tooltip="which digit gives which label"),
-        Binding("g", "names", "Labels", show=False, tooltip="create, rename, merge, delete"),
-        Binding("delete", "delete", "Delete", show=False, tooltip="the marked clips, for ever"),
-        Binding("escape", "back", "Back", show=False, tooltip="from the filter, from marks"),
-    ]
+    HELP = HELP
+    BINDINGS = KEYS
     DEFAULT_CSS = """
     LabelPage #above { height: 1; }
     LabelPage #where { width: 1fr; height: 1; padding: 0 1; }
@@ -82,16 +47,18 @@ class LabelPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self._inbox = True
-        self._text = self._wrong = ""
+        self._source = ClipSource()
         self._cursor: str | None = None
+        self._asked = 0
+        self._answered: object = None
+        """The question that the list answers: another one begins at its top."""
         self._fetching = False
         self._count: int | None = None
-        self._microphones: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._labels: list[dict[str, Any]] = []
-        self._pictures: dict[tuple[int, int, int], dict[str, Any]] = {}
-        self._gone: dict[int, dict[str, Any]] = {}
+        self._pictures = Pictures()
+        self._gone: dict[int, Clip] = {}
+        """Those that went from the inbox by a key, for undo."""
         self._delays: dict[str, Timer] = {}
         self.digits = Digits()
         self._labelling: Labelling | None = None
@@ -120,15 +87,15 @@ class LabelPage(Page):
 
     async def load(self) -> None:
         views = (await self.box.get("/microphones"))["items"]
-        self._microphones = {view["name"]: view["id"] for view in views}
+        self._source.microphones = {view["name"]: view["id"] for view in views}
         self._names = {view["id"]: view["name"] for view in views}
         await self.know_labels()
-        await self._begin()
+        await self._begin(renew=True)
 
     async def _recount(self) -> None:
         """Labels were given or changed, here or elsewhere: how many clips have which now."""
         if self._count is not None and not len(self.outbox):
-            self._count = (await self.box.get("/inbox/summary"))["clips"]
+            self._count = await self._source.count(self.box)
         await self.know_labels()
 
     async def know_labels(self) -> None:
@@ -142,105 +109,110 @@ class LabelPage(Page):
         """The names of all labels, the largest class first."""
         return [row["name"] for row in sorted(self._labels, key=lambda row: -row["clips"])]
 
-    async def _begin(self) -> None:
-        """The first page of what is wanted now."""
+    def open_clips(self, filters: dict[str, Any]) -> None:
+        """Show exactly the clips {"clips": [ids]}; escape shows all of them again."""
+        self._source.only = list(filters["clips"])
+        self.start(self._begin)
+
+    async def _begin(self, renew: bool = False) -> None:
+        """What is wanted now from its first page; `renew`: as much of it as was loaded."""
+        rows, source = self.query_one(ClipRows), self._source
+        renew = renew and source.question == self._answered
+        question, waiting = source.question, self.labelling.waiting
+        self._asked = asked = self._asked + 1
         self._fetching = True
         try:
-            items, self._cursor = await self._page(None)
-            if self._inbox and not self._text:
-                self._count = (await self.box.get("/inbox/summary"))["clips"]
-            else:
-                self._count = None
+            found = await source.first(self.box, len(rows.clips) if renew else 0)
+            count = await source.count(self.box)
         finally:
-            self._fetching = False
-        rows = self.query_one(ClipRows)
-        rows.say_empty(self._nothing())
-        rows.begin(self._without_sent(items), more=self._cursor is not None)
+            self._fetching = self._fetching and asked != self._asked
+        if asked != self._asked or question != source.question:
+            return  # something else is wanted by now
+        self._count, self._answered = count, question
+        rows.say_empty(source.nothing)
+        shown, more = self._as_shown(found.items, waiting), found.cursor is not None
+        if not renew:
+            rows.begin(shown, more=more)
+        if not renew or not rows.renew(shown, more=more):
+            self._cursor = found.cursor
         self.describe()
         self._look_soon()
 
-    async def _page(self, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
-        wanted = parse(self._text, self._microphones)
-        self._wrong = wanted.wrong
-        params = dict(wanted.params)
-        path = "/clips"
-        if self._inbox:
-            if set(params) <= {"label", "microphone"}:
-                path = "/inbox"
-            elif "label" not in params:
-                params["unlabelled"] = True
-        params.pop("unlabelled", None) if "label" in params else None
-        items: list[dict[str, Any]] = []
-        # A page may be empty and still not be the last.
-        for _ in range(20):
-            page = await self.box.get(path, limit=PAGE, cursor=cursor, **params)
-            items += page["items"]
-            cursor = page["next"]
-            if cursor is None or len(items) >= PAGE // 2:
-                break
-        return items, cursor
-
     async def _more(self) -> None:
-        if self._cursor is None:
-            return
+        asked, waiting = self._asked, self.labelling.waiting
         try:
-            items, self._cursor = await self._page(self._cursor)
+            found = await self._source.page(self.box, self._cursor)
         finally:
-            self._fetching = False
-        rows = self.query_one(ClipRows)
-        rows.append(self._without_sent(items), more=self._cursor is not None)
+            self._fetching = self._fetching and asked != self._asked
+        if asked == self._asked:
+            self._cursor = found.cursor
+            shown = self._as_shown(found.items, waiting)
+            self.query_one(ClipRows).append(shown, more=found.cursor is not None)
 
-    def _without_sent(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What was labelled here, but is not known to the daemon yet, does not come back."""
-        return [item for item in items if not (self._inbox and item["id"] in self._gone)]
+    def _as_shown(self, items: list[Item], waiting: Labels) -> list[Item]:
+        own = self.labelling.over(items, waiting)
+        return [item for item in own if not (self._source.leaves and item["label"] is not None)]
 
     def on_clip_rows_wanting(self) -> None:
-        if not self._fetching and self.box.connected:
+        if self._cursor is not None and not self._fetching and self.box.connected:
             self._fetching = True
             self.start(self._more)
 
     def heard(self, topic: str, data: dict[str, Any]) -> None:
-        if topic == "label" or (topic == "clip" and data["action"] == "labelled"):
+        if topic == "label":
+            # A name may be another one in every line.
+            new = data["action"] == "created"
+            self._after("labels", 1.0, lambda: self.start(self._recount) if new else self.reload())
+        elif topic == "clip" and data["action"] == "labelled":
             self._after("labels", 1.0, lambda: self.start(self._recount))
+            self._labelled_elsewhere(data)
         elif topic == "clip" and data["action"] == "added":
-            if not self._text and len(data["clips"]) <= MOST_ADDED:
+            if self._source.takes_new and len(data["clips"]) <= MOST_ADDED:
                 self.start(self._add, data["clips"], group=f"add {data['clips'][0]}")
         elif topic == "clip" and data["action"] == "deleted":
             self.query_one(ClipRows).drop(set(data["clips"]))
         elif topic == "microphone":
             self._names[data["microphone"]["id"]] = data["microphone"]["name"]
 
+    def _labelled_elsewhere(self, data: dict[str, Any]) -> None:
+        """By another client, or by this one: what it gave since is newer than the event."""
+        if data["count"] > len(data["clips"]):
+            self._after("load", 1.0, self.reload)
+            return
+        waiting = self.labelling.waiting
+        labels = {clip: data["label"] for clip in data["clips"] if clip not in waiting}
+        _, absent = self.query_one(ClipRows).relabel(labels, leave=self._source.leaves)
+        back = data["label"] is None and self._source.leaves and self._source.takes_new
+        if back and 0 < len(absent) <= MOST_ADDED:
+            self.start(self._add, absent, group=f"add {absent[0]}")
+        elif back and absent:
+            self._after("load", 1.0, self.reload)
+        self.describe()
+        self._look_soon()
+
     async def _add(self, clips: list[int]) -> None:
         rows = self.query_one(ClipRows)
         for identifier in clips:
+            waiting = self.labelling.waiting
             clip = await self.box.get(f"/clips/{identifier}")
-            if not self._inbox or clip["label"] is None:
-                rows.add_first(clip)
-                if self._count is not None:
+            for shown in self._as_shown([clip], waiting):
+                if rows.add_first(shown) and self._count is not None:
                     self._count += 1
         self.describe()
 
     def _name_of(self, identifier: str | None) -> str:
         return self._names.get(identifier or "", identifier or "")
 
-    def _nothing(self) -> str:
-        if self._text:
-            return "No clip is like that.\nEscape shows all of them again."
-        if self._inbox:
-            return "The inbox is empty: every clip has a label.\ni shows all clips."
-        return "No clip yet: record on F2, or `earmark import FOLDER`."
-
     def describe(self) -> None:
         """Bring the lines above and below the list up to date."""
         rows = self.query_one(ClipRows)
-        where = "Inbox" if self._inbox else "All clips"
-        known = len(rows.rows)
+        known = len(rows.clips)
         number = f"{self._count}" if self._count is not None else f"{known}{'+' * rows.more}"
-        parts = [f"{where}: {number}"]
-        if self._wrong:
-            parts = [self._wrong]
-        elif self._text:
-            parts.append(self._text)
+        parts = [f"{self._source.title}: {number}"]
+        if self._source.wrong:
+            parts = [self._source.wrong]
+        elif self._source.text:
+            parts.append(self._source.text)
         if rows.marked:
             parts.append(f"{len(rows.marked)} marked")
         self.query_one("#where", Static).update("  ·  ".join(parts))
@@ -252,35 +224,23 @@ class LabelPage(Page):
         self._look_soon()
 
     def _look_soon(self) -> None:
-        rows, sound = self.query_one(ClipRows), self.query_one(ClipSound)
-        clip = rows.clip
-        key = self._picture_key(clip)
-        picture = self._pictures.get(key) if key else None
+        clip, sound = self.query_one(ClipRows).clip, self.query_one(ClipSound)
+        picture = self._pictures.of(clip, sound)
         sound.show(clip, picture)
         if clip is not None and picture is None and not self.earmark.low_bandwidth:
             self._after("look", LOOKED_S, lambda: self.start(self._look))
 
-    def _picture_key(self, clip: dict[str, Any] | None) -> tuple[int, int, int] | None:
-        sound = self.query_one(ClipSound)
-        return None if clip is None else (clip["id"], sound.columns, sound.bands)
-
     async def _look(self) -> None:
         rows, sound = self.query_one(ClipRows), self.query_one(ClipSound)
         clip = rows.clip
-        key = self._picture_key(clip)
-        if clip is None or key is None or key in self._pictures:
+        if clip is None or self._pictures.of(clip, sound) is not None:
             return
         try:
-            picture = await self.box.get(
-                f"/clips/{clip['id']}/outline", columns=sound.columns, rows=sound.bands
-            )
+            picture = await self._pictures.fetch(self.box, clip, sound)
         except EarmarkError as error:
             sound.say(error.message)
             return
-        if len(self._pictures) > 300:
-            self._pictures.clear()
-        self._pictures[key] = picture
-        if rows.clip is not None and rows.clip["id"] == clip["id"]:
+        if rows.clip is not None and rows.clip.id == clip.id:
             sound.show(rows.clip, picture)
 
     def _after(self, name: str, seconds: float, work: Any) -> None:
@@ -301,7 +261,7 @@ class LabelPage(Page):
 
     def action_accept(self) -> None:
         clip = self.query_one(ClipRows).clip
-        suggested = clip.get("suggested_label") if clip else None
+        suggested = clip.suggested if clip else None
         if suggested:
             self._give(suggested)
         else:
@@ -325,32 +285,29 @@ class LabelPage(Page):
     def _give(self, label: str | None) -> None:
         rows = self.query_one(ClipRows)
         clips = rows.meant()
-        for clip in clips:
-            self._gone[clip["id"]] = clip
         single = len(clips) == 1
-        self.labelling.give({clip["id"]: clip["label"] for clip in clips}, label)
+        if self._source.leaves:
+            self._gone.update((clip.id, clip) for clip in clips)
+        self.labelling.give({clip.id: clip.label for clip in clips}, label)
         rows.mark_none()
-        if single and label is not None and not self._inbox:
+        if single and label is not None and not self._source.leaves:
             rows.next_unlabelled()
         self.describe()
 
     def _labelled(self, labels: Labels) -> None:
         """Draw what clips are labelled now; in the inbox, labelled ones leave and come back."""
         rows = self.query_one(ClipRows)
-        here = {row.key for row in rows.rows}
-        rows.relabel(labels, leave=self._inbox)
-        if self._inbox:
-            back = [
-                {**self._gone.pop(clip), "label": None}
-                for clip, label in labels.items()
-                if label is None and clip in self._gone and clip not in here
-            ]
+        went, absent = rows.relabel(labels, leave=self._source.leaves)
+        back = []
+        if self._source.leaves:
+            free = (clip for clip in absent if labels[clip] is None)
+            back = [self._gone.pop(clip) for clip in free if clip in self._gone]
+            for clip in back:
+                clip.label = None
             if back:
                 rows.put_back(back)
-            if self._count is not None:
-                self._count += len(back) - sum(
-                    clip in here and label is not None for clip, label in labels.items()
-                )
+        if self._count is not None:
+            self._count += len(back) - went
         self.describe()
         self._look_soon()
 
@@ -383,7 +340,9 @@ class LabelPage(Page):
     # --- finding -------------------------------------------------------------------------------
 
     def action_inbox(self) -> None:
-        self._inbox = not self._inbox
+        if self._source.only is None:
+            self._source.inbox = not self._source.inbox
+        self._source.only = None
         self.start(self._begin)
 
     def action_find(self) -> None:
@@ -392,7 +351,9 @@ class LabelPage(Page):
         self.set_focus(field)  # at once: the next key is for it
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._text = event.value.strip()
+        self._source.text = event.value.strip()
+        if self._source.text:
+            self._source.only = None
         self._after("find", TYPED_S, lambda: self.start(self._begin))
 
     def on_input_submitted(self) -> None:
@@ -406,6 +367,10 @@ class LabelPage(Page):
             self.set_focus(rows)
         elif rows.mark_none():
             self.describe()
+        elif self._source.only is not None:
+            self._source.only = None
+            self._source.inbox = False
+            self.start(self._begin)
 
     # --- hearing and cutting -------------------------------------------------------------------
 

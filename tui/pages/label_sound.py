@@ -17,16 +17,18 @@ NO_LABEL = "(no label)"
 
 
 async def play(page: LabelPage) -> None:
-    """On the box's own speaker."""
+    """On the box's own speaker: the marked stretch, or all of it."""
     if clip := page.query_one(ClipRows).clip:
-        await page.box.post(f"/clips/{clip['id']}/play")
+        stretch = page.query_one(ClipSound).stretch
+        body = None if stretch is None else {"start_s": stretch[0], "end_s": stretch[1]}
+        await page.box.post(f"/clips/{clip.id}/play", body)
 
 
 async def hear_here(page: LabelPage) -> None:
     """By a link, in a browser of the person's own."""
     if clip := page.query_one(ClipRows).clip:
-        link = await page.box.post(f"/clips/{clip['id']}/link")
-        await page.app.push_screen_wait(LinkBox(clip["id"], link))
+        link = await page.box.post(f"/clips/{clip.id}/link")
+        await page.app.push_screen_wait(LinkBox(clip.id, link))
 
 
 async def cut_stretch(page: LabelPage) -> None:
@@ -36,13 +38,13 @@ async def cut_stretch(page: LabelPage) -> None:
         page.notify("Mark a stretch first: [ where it begins, ] where it ends.", timeout=4)
         return
     first, last = sound.stretch
-    title = f"{first:.2f} to {last:.2f} s of clip {clip['id']}: which label?"
+    title = f"{first:.2f} to {last:.2f} s of clip {clip.id}: which label?"
     choices = [*page.labels, NO_LABEL]
     chosen = await page.app.push_screen_wait(Choose(title, choices, new="New label"))
     if chosen is not None:
         label = None if chosen == NO_LABEL else chosen
         body = {"start_s": first, "end_s": last, "label": label}
-        made = await page.box.post(f"/clips/{clip['id']}/cut", body)
+        made = await page.box.post(f"/clips/{clip.id}/cut", body)
         page.notify(f"Clip {made['id']}, {made['duration_s']:.2f} s.", timeout=4)
 
 
@@ -52,10 +54,10 @@ async def delete_clips(page: LabelPage) -> None:
     clips = rows.meant()
     if not clips:
         return
-    what = f"clip {clips[0]['id']}" if len(clips) == 1 else f"{len(clips)} clips"
+    what = f"clip {clips[0].id}" if len(clips) == 1 else f"{len(clips)} clips"
     detail = "Their sound goes for ever. A clip that a dataset version holds stays."
     if await page.app.push_screen_wait(Confirm(f"Delete {what}?", detail, yes="Delete")):
         for clip in clips:
-            await page.box.delete(f"/clips/{clip['id']}")
-            rows.drop({clip["id"]})
+            await page.box.delete(f"/clips/{clip.id}")
+            rows.drop({clip.id})
         page.describe()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, overload
 
 from textual.content import Content
 from textual.message import Message
 
+from tui.clip_list import Clip, ClipList
 from tui.draw import fit
 from tui.widgets.rows import Row, Rows
 
@@ -18,8 +20,8 @@ _LAZY = Content("")
 
 
 class ClipRows(Rows):
-    """`data` of a row is the clip as the API has it, with `label` as it is shown. A line is made
-    when it is drawn, so that moving through a long list costs the lines in sight."""
+    """`data` of a row is a `Clip`, with `label` as it is shown. A row and its line are made when
+    they are drawn, so that a long list costs the lines in sight."""
 
     class Wanting(Message):
         """The cursor nears the end: the next page, please."""
@@ -30,96 +32,148 @@ class ClipRows(Rows):
         self.marked: set[int] = set()
         self.more = False
         self._anchor: int | None = None
+        """The id of the clip that was marked last."""
+        self._hold(ClipList())
+
+    def _hold(self, clips: ClipList) -> None:
+        self.clips = clips
+        self._rows = _Lazy(clips)  # type: ignore[assignment]
 
     # --- what is in the list -------------------------------------------------------------------
 
-    def begin(self, clips: Iterable[dict[str, Any]], *, more: bool) -> None:
+    def begin(self, items: Iterable[Mapping[str, Any]], *, more: bool) -> None:
         """Another list; the cursor stays on its clip when that is in it."""
         self.marked.clear()
         self._anchor = None
         self.more = more
-        self.show([Row(clip["id"], _LAZY, clip) for clip in clips])
+        self._put(ClipList(Clip(item) for item in items))
 
-    def append(self, clips: Iterable[dict[str, Any]], *, more: bool) -> None:
+    def renew(self, items: Iterable[Mapping[str, Any]], *, more: bool) -> bool:
+        """The same list, fetched again from its top: cursor and marks stay. The clips below the
+        last of `items` stay as they were (then True), unless that one is new here."""
+        fresh = ClipList(Clip(item) for item in items)
+        last = self.clips.place(fresh[len(fresh) - 1].id) if len(fresh) else None
+        below = [] if last is None or not more else self.clips.between(last + 1, len(self.clips))
+        kept = bool(below)
+        self.more = self.more if kept else more
+        fresh.append(below)
+        self.marked = {one for one in self.marked if one in fresh}
+        self._put(fresh)
+        return kept
+
+    def append(self, items: Iterable[Mapping[str, Any]], *, more: bool) -> None:
         """The next page."""
-        known = {row.key for row in self._rows}
-        self._rows += [Row(c["id"], _LAZY, c) for c in clips if c["id"] not in known]
+        self.clips.append(Clip(item) for item in items)
         self.more = more
         self._redraw()
-
-    def relabel(self, labels: Any, *, leave: bool) -> None:
-        """Clips have other labels now. `leave`: those with a label go from the list, and those
-        without one that went come back (with their data) where the cursor is."""
-        changed = False
-        for index, row in enumerate(self._rows):
-            if row.key in labels and row.data["label"] != labels[row.key]:
-                self._rows[index] = Row(row.key, _LAZY, {**row.data, "label": labels[row.key]})
-                changed = True
-        if leave:
-            gone = {clip for clip, label in labels.items() if label is not None}
-            self.drop(gone)
-        if changed:
-            self._redraw()
-
-    def drop(self, clips: set[int]) -> None:
-        """These are not in the list any more; the cursor goes to the next one that is."""
-        if not any(row.key in clips for row in self._rows):
-            return
-        before = self._cursor
-        above = sum(row.key in clips for row in self._rows[:before])
-        self._rows = [row for row in self._rows if row.key not in clips]
-        self.marked -= clips
-        self._anchor = None
-        self._cursor = max(0, min(before - above, len(self._rows) - 1))
-        self._keep_in_sight()
-        self._redraw()
-        self.post_message(self.Moved(self, self.current))
         self._want()
 
-    def put_back(self, clips: Sequence[dict[str, Any]]) -> None:
+    def relabel(self, labels: Mapping[int, str | None], *, leave: bool) -> tuple[int, list[int]]:
+        """Clips have other labels now. `leave`: those with a label go from the list. How many
+        went, and which of `labels` are not in the list."""
+        absent, gone = [], set()
+        for identifier, label in labels.items():
+            clip = self.clips.get(identifier)
+            if clip is None:
+                absent.append(identifier)
+            else:
+                clip.label = label
+                if leave and label is not None:
+                    gone.add(identifier)
+        self.drop(gone)
+        self._redraw()
+        return len(gone), absent
+
+    def drop(self, identifiers: set[int]) -> None:
+        """These are not in the list any more; the cursor goes to the next one that is."""
+        places = self.clips.remove(identifiers)
+        if not places:
+            return
+        self.marked -= identifiers
+        if self._anchor in identifiers:
+            self._anchor = None
+        self._cursor -= bisect_left(places, self._cursor)
+        self._moved()
+        self._want()
+
+    def put_back(self, clips: Iterable[Clip]) -> None:
         """Clips that had gone, where the cursor is; it goes to the first of them."""
-        known = {row.key for row in self._rows}
-        fresh = [Row(clip["id"], _LAZY, clip) for clip in clips if clip["id"] not in known]
-        self._rows[self._cursor : self._cursor] = fresh
+        self.clips.insert(self._cursor, clips)
+        self._moved()
+
+    def add_first(self, item: Mapping[str, Any]) -> bool:
+        """A clip that has just come: above the others; the cursor stays on its own. False when
+        it was there already."""
+        below = len(self.clips) > 0
+        if not self.clips.insert(0, [Clip(item)]):
+            return False
+        if below:
+            self._cursor += 1
+            self._offset += 1 if self._offset else 0
+            self._keep_in_sight()
+            self._redraw()
+        else:
+            self._moved()
+        return True
+
+    def go_to(self, key: Any) -> bool:
+        place = self.clips.place(key)
+        if place is not None:
+            self._go(place)
+        return place is not None
+
+    def _put(self, clips: ClipList) -> None:
+        before = self.clip
+        line = self._cursor - self._offset
+        self._hold(clips)
+        place = None if before is None else clips.place(before.id)
+        if place is not None:
+            self._cursor, self._offset = place, max(0, place - line)
+        if place is not None or before is None:
+            self._cursor = max(0, min(self._cursor, len(clips) - 1))
+            self._keep_in_sight()
+            self._redraw()
+            if before is None:
+                self.post_message(self.Moved(self, self.current))
+        else:
+            self._moved()
+        self._want()
+
+    def _moved(self) -> None:
+        """Another clip is under the cursor."""
+        self._cursor = max(0, min(self._cursor, len(self.clips) - 1))
         self._keep_in_sight()
         self._redraw()
         self.post_message(self.Moved(self, self.current))
-
-    def add_first(self, clip: dict[str, Any]) -> None:
-        """A clip that has just come: above the others; the cursor stays on its own."""
-        if any(row.key == clip["id"] for row in self._rows):
-            return
-        self.show([Row(clip["id"], _LAZY, clip), *self._rows])
 
     # --- which are meant -----------------------------------------------------------------------
 
     @property
-    def clip(self) -> dict[str, Any] | None:
+    def clip(self) -> Clip | None:
         """The clip under the cursor."""
-        row = self.current
-        return None if row is None else row.data
+        return self.clips[self._cursor] if len(self.clips) else None
 
-    def meant(self) -> list[dict[str, Any]]:
-        """The marked clips, or else the one under the cursor."""
+    def meant(self) -> list[Clip]:
+        """The marked clips in the order of the list, or else the one under the cursor."""
         if self.marked:
-            return [row.data for row in self._rows if row.key in self.marked]
+            return [self.clips[place] for place in self.clips.places(self.marked)]
         return [] if self.clip is None else [self.clip]
 
     def mark(self) -> None:
         """Mark the clip under the cursor, or not; then the next one."""
-        if self.current is not None:
-            self.marked ^= {self.current.key}
-            self._anchor = self._cursor
+        if self.clip is not None:
+            self.marked ^= {self.clip.id}
+            self._anchor = self.clip.id
             self.action_move(1)
             self._redraw()
 
     def mark_range(self) -> None:
         """Mark everything from the clip that was marked last to the cursor."""
-        if self._rows:
-            first = self._cursor if self._anchor is None else min(self._anchor, self._cursor)
-            last = self._cursor if self._anchor is None else max(self._anchor, self._cursor)
-            self.marked |= {row.key for row in self._rows[first : last + 1]}
-            self._anchor = self._cursor
+        if self.clip is not None:
+            anchor = None if self._anchor is None else self.clips.place(self._anchor)
+            first, last = sorted((self._cursor if anchor is None else anchor, self._cursor))
+            self.marked |= {clip.id for clip in self.clips.between(first, last + 1)}
+            self._anchor = self.clip.id
             self._redraw()
 
     def mark_none(self) -> bool:
@@ -132,9 +186,9 @@ class ClipRows(Rows):
 
     def next_unlabelled(self) -> bool:
         """To the next clip without a label; False when there is none below."""
-        for index in range(self._cursor + 1, len(self._rows)):
-            if self._rows[index].data["label"] is None:
-                self._go(index)
+        for place in range(self._cursor + 1, len(self.clips)):
+            if self.clips[place].label is None:
+                self._go(place)
                 return True
         return False
 
@@ -149,27 +203,46 @@ class ClipRows(Rows):
             self.post_message(self.Wanting())
 
     def content_of(self, row: Row) -> Content:
-        clip = row.data
-        label = clip["label"]
-        suggested = clip.get("suggested_label")
+        clip: Clip = row.data
+        label, suggested = clip.label, clip.suggested
         shown = label or ""
         if not label and suggested:
-            shown = f"{suggested}? {100 * (clip['suggested_score'] or 0):.0f} %"
-        when = time.strftime("%d.%m. %H:%M", time.localtime(clip["recorded_at"]))
+            shown = f"{suggested}? {100 * (clip.suggested_score or 0):.0f} %"
+        when = time.strftime("%d.%m. %H:%M", time.localtime(clip.recorded_at))
         # 2 cells of the cursor's mark; then mark 2, id 8, time 14, length 8.
         room = self.size.width - 2 - 32
         label_width = min(24, max(12, room // 2))
         rest = max(0, room - label_width - 1)
         style = "bold" if label else "italic $accent" if suggested else ""
         # A reason is worth the room only where there is something behind it.
-        told = clip.get("reason") if suggested or clip.get("flagged") else None
-        why = told or clip["filename"] or self._name_of(clip["microphone"])
-        flag = "!" if clip.get("flagged") else " "
+        told = clip.reason if suggested or clip.flagged else None
+        why = told or clip.filename or self._name_of(clip.microphone)
+        flag = "!" if clip.flagged else " "
         return Content.assemble(
-            ("✓ " if row.key in self.marked else "  ", "bold $warning"),
-            f"{clip['id']:>6}{flag} ",
+            ("✓ " if clip.id in self.marked else "  ", "bold $warning"),
+            f"{clip.id:>6}{flag} ",
             f"{when}  ",
-            f"{clip['duration_s']:>5.1f} s ",
+            f"{clip.duration_s:>5.1f} s ",
             (fit(shown, label_width), style),
             f" {fit(why or '', rest)}" if rest > 3 else "",
         )
+
+
+class _Lazy(Sequence[Row]):
+    """Rows that are made when they are looked at."""
+
+    def __init__(self, clips: ClipList) -> None:
+        self._clips = clips
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        clip = self._clips[index]
+        return Row(clip.id, _LAZY, clip)

@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from appliance.text import safe
+from tui.clip_list import Clip
 from tui.draw import SHADES, palette
 
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -35,7 +36,7 @@ class ClipSound(Widget):
 
     def __init__(self, **rest: Any) -> None:
         super().__init__(**rest)
-        self._clip: dict[str, Any] | None = None
+        self._clip: Clip | None = None
         self._outline: dict[str, Any] | None = None
         self._shades: list[list[int]] = []
         self._words = "No clip."
@@ -53,9 +54,9 @@ class ClipSound(Widget):
         """How many bands: two share a line."""
         return max(2, min(64, 2 * (self.size.height - 3)))
 
-    def show(self, clip: dict[str, Any] | None, outline: dict[str, Any] | None) -> None:
+    def show(self, clip: Clip | None, outline: dict[str, Any] | None) -> None:
         """Another clip, or the picture of the same one."""
-        if (clip and clip["id"]) != (self._clip and self._clip["id"]):
+        if (clip and clip.id) != (self._clip and self._clip.id):
             self.at_s, self.stretch, self._begun = 0.0, None, None
         self._clip, self._outline = clip, outline
         self._shades = _columns(outline) if outline else []
@@ -70,7 +71,7 @@ class ClipSound(Widget):
     def move(self, columns: int) -> None:
         """The marker, so many columns to the right."""
         if self._clip is not None:
-            step = self._clip["duration_s"] / max(1, self.size.width)
+            step = self._clip.duration_s / max(1, self.size.width)
             self._put(self.at_s + columns * step)
 
     def begin(self) -> None:
@@ -91,12 +92,12 @@ class ClipSound(Widget):
 
     def on_click(self, event: Click) -> None:
         if self._clip is not None:
-            self._put(event.x / max(1, self.size.width) * self._clip["duration_s"])
+            self._put(event.x / max(1, self.size.width) * self._clip.duration_s)
             self.post_message(self.Pointed())
 
     def _put(self, second: float) -> None:
         assert self._clip is not None
-        self.at_s = min(max(second, 0.0), float(self._clip["duration_s"]))
+        self.at_s = min(max(second, 0.0), float(self._clip.duration_s))
         self.refresh()
 
     # --- drawing -------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ class ClipSound(Widget):
         """Where the marker and the stretch are; in words at the right."""
         if self._clip is None:
             return Strip.blank(width, base)
-        length = float(self._clip["duration_s"])
+        length = float(self._clip.duration_s)
         cells = ["·"] * width
 
         def place(second: float) -> int:
@@ -152,11 +153,11 @@ class ClipSound(Widget):
         elif self._begun is not None:
             cells[place(self._begun)] = "["
         cells[place(self.at_s)] = "▲"
-        label = self._clip["label"] or "no label"
+        label = self._clip.label or "no label"
         words = f" {self.at_s:.2f} of {length:.2f} s"
         if self.stretch is not None:
             words = f" {self.stretch[0]:.2f}-{self.stretch[1]:.2f} s" + words
-        words = f" {self._clip['id']} {safe(label)}{words}"[:width]
+        words = f" {self._clip.id} {safe(label)}{words}"[:width]
         text = "".join(cells)
         line = text[: width - len(words)] + words if place(self.at_s) < width - len(words) else text
         return Strip([Segment(line, base)], width)

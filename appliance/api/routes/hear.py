@@ -9,8 +9,9 @@ from starlette.responses import FileResponse, Response
 from appliance.api.answers import answer
 from appliance.api.links import PREFIX, VALID_S
 from appliance.api.schemas.base import Id
+from appliance.api.schemas.clips import Stretch
 from appliance.api.services import ServicesDep
-from appliance.errors import NotFound
+from appliance.errors import InvalidInput, NotFound
 
 router = APIRouter(tags=["clips"])
 open_router = APIRouter(tags=["clips"])
@@ -44,14 +45,23 @@ def link_clip(id: Id, services: ServicesDep) -> Response:
 
 
 @router.post("/clips/{id}/play", status_code=204)
-def play_clip(id: Id, services: ServicesDep) -> Response:
-    """Play the clip on the box's own speaker. What plays already ends."""
-    path = services.clips.path(services.clips.get(id))
+def play_clip(id: Id, services: ServicesDep, body: Stretch | None = None) -> Response:
+    """Play the clip, or a stretch of it, on the box's own speaker (see the setting
+    `audio.speaker`). What plays already ends."""
+    clip = services.clips.get(id)
+    stretch = body or Stretch(start_s=0.0, end_s=None)
+    end_s = clip.duration_s if stretch.end_s is None else min(stretch.end_s, clip.duration_s)
+    if stretch.start_s >= end_s:
+        raise InvalidInput(
+            f"nothing lies between {stretch.start_s:g} and {end_s:g} s of clip {id}",
+            f"the clip is {clip.duration_s:.2f} s long; `end_s` is behind `start_s`",
+        )
+    path = services.clips.path(clip)
     if not path.is_file():
         raise NotFound(
             f"the sound of clip {id} is missing on disk", "restore it from a backup, or delete it"
         )
-    services.playback.play(path)
+    services.playback.play(path, stretch.start_s, stretch.end_s)
     return Response(status_code=204)
 
 
@@ -69,6 +79,7 @@ def stop_playing(services: ServicesDep) -> Response:
 )
 def hear_clip(ticket: str, services: ServicesDep) -> Response:
     """The sound that a link opens. The link itself is the key: no token is asked for."""
+    # Access has looked at it already; here it tells which clip, on the unix socket too.
     identifier = services.links.clip_of(ticket)
     clip = services.clips.get(identifier)
     path = services.clips.path(clip)

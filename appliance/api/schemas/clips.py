@@ -84,6 +84,15 @@ class Changed(BaseModel):
     changed: int
 
 
+class Stretch(Body):
+    """Seconds of a clip; without `end_s` to its end."""
+
+    model_config = example({"start_s": 0.4, "end_s": 1.25})
+
+    start_s: float = Field(0.0, ge=0, allow_inf_nan=False)
+    end_s: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+
 class Cut(Body):
     """A stretch of a clip, in seconds from its beginning, that becomes a clip of its own."""
 
