@@ -182,6 +182,7 @@ async def test_a_daemon_that_dies_while_one_labels_loses_nothing(box: Box) -> No
 async def test_the_place_stays_when_the_daemon_comes_back(box: Box) -> None:
     async with running(box) as (app, pilot):
         await opened(pilot)
+        await shows(pilot, "Inbox: 45")
         await pilot.press(*["down"] * 10, "space", "space", *["down"] * 8)
         rows = rows_of(app)
         assert rows.clip is not None
@@ -207,6 +208,7 @@ async def test_the_place_stays_when_the_daemon_comes_back(box: Box) -> None:
 async def test_labels_given_by_others_are_seen_and_taken_away_again(box: Box) -> None:
     async with running(box, LARGE) as (app, pilot):
         await opened(pilot)
+        await shows(pilot, "Inbox: 45")
         rows = rows_of(app)
         assert box.client is not None
         own, other = rows.clips[0].id, rows.clips[5].id
