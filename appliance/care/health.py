@@ -141,6 +141,13 @@ def guarded(name: str, look: Callable[[], Check]) -> Check:
     """What `look` finds; a check that fails itself says so, and hides no other."""
     try:
         return look()
+    except PermissionError as error:
+        return Check(
+            name,
+            "failing",
+            f"It may not be looked at: {error.filename or error}.",
+            "run this as the user who owns the data folder, or with sudo",
+        )
     except Exception as error:
         log.warning("the check of %s failed", name, exc_info=True)
         return Check(
