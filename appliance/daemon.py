@@ -26,6 +26,7 @@ from appliance.api.sockets import tcp_socket, unix_socket
 from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
+from appliance.care.backups import Backups
 from appliance.errors import Conflict
 from appliance.events import EventBus
 from appliance.gate.comparisons import Comparisons
@@ -278,6 +279,7 @@ def running(
             history=history,
             gate=gate,
             shadow=shadow,
+            backups=Backups(folder, settings, bus),
             token=read_or_make_token(folder.token),
             log=tail,
             on_command_line=on_command_line,

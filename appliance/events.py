@@ -14,6 +14,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 TOPICS = (
+    "backup",
     "clip",
     "comparison",
     "deployment",

@@ -170,12 +170,21 @@ class HooksSettings:
 
 
 @dataclass(frozen=True)
+class BackupSettings:
+    target: str = _help(
+        "", "folder for backups, best on another disk; empty for backups/ in the data folder"
+    )
+    keep: int = _help(7, "so many backups are kept at one place", 1, 1000)
+
+
+@dataclass(frozen=True)
 class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     audio: AudioSettings = field(default_factory=AudioSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
     background: BackgroundSettings = field(default_factory=BackgroundSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     inbox: InboxSettings = field(default_factory=InboxSettings)

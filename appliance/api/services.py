@@ -18,6 +18,7 @@ from appliance.logtail import LogTail
 
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
+    from appliance.care.backups import Backups
     from appliance.events import EventBus
     from appliance.gate.gate import Gate
     from appliance.gate.shadow import Shadow
@@ -80,6 +81,7 @@ class Services:
     history: History
     gate: Gate
     shadow: Shadow
+    backups: Backups
     token: str
     playback: Playback = field(default_factory=Playback)
     links: ClipLinks = field(default_factory=ClipLinks)

@@ -39,6 +39,8 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
                 "A zip for a report: no sounds, no token, no names of labels.",
             ),
             "events": ("status:events", "Follow what happens in the box."),
+            "backup": ("backup:backup", "Back up sounds, labels and versions; list backups."),
+            "restore": ("backup:restore", "Make a data folder of a backup; without a daemon."),
             "install": (
                 "install:install",
                 "Install as a service that starts at boot; again to upgrade.",

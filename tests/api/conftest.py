@@ -19,6 +19,7 @@ from appliance.api.app import create_app
 from appliance.api.server import server_config
 from appliance.api.services import Services
 from appliance.audio.decode import Decoder
+from appliance.care.backups import Backups
 from appliance.client import Client
 from appliance.events import EventBus
 from appliance.gate.comparisons import Comparisons
@@ -153,6 +154,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
             settings,
             bus,
         ),
+        backups=Backups(folder, settings, bus),
         token=TOKEN,
     )
 

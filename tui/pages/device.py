@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -185,8 +186,14 @@ class DevicePage(Page):
 
     async def _backup(self) -> None:
         self.notify("Backing up …", timeout=3)
-        done = await self.box.post("/backups", {})
-        self.notify(f"Backed up: {safe(str(done.get('path', '')))}", timeout=6, markup=False)
+        made = await self.box.post("/backups", {})
+        while made["state"] == "running":
+            await asyncio.sleep(1.0)
+            made = (await self.box.get("/backups"))["latest"]
+        if made["state"] == "done":
+            self.notify(f"Backed up: {safe(made['path'])}", timeout=6, markup=False)
+        else:
+            self.notify(safe(f"{made['detail']} {made['advice']}"), severity="error", markup=False)
         self.reload()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.routes import (
+    backups,
     board,
     clip_files,
     clips,
@@ -34,6 +35,7 @@ ROUTERS = (
     health.router,
     settings.router,
     log.router,
+    backups.router,
     board.router,
     uploads.router,
     clips.router,

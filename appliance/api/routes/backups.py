@@ -1,0 +1,45 @@
+"""Backups: begun, followed, listed. Restoring is `earmark restore`, without a daemon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from appliance.api.answers import answer
+from appliance.api.schemas.base import Body, example
+from appliance.api.services import ServicesDep
+from appliance.care.backups import Backup
+
+router = APIRouter(prefix="/backups", tags=["status"])
+
+
+class NewBackup(Body):
+    """Where to; if not given: the setting backup.target, or backups/ in the data folder."""
+
+    model_config = example({"target": "/mnt/usb/earmark"})
+
+    target: str | None = Field(None, min_length=1, max_length=1024)
+
+
+class BackupList(BaseModel):
+    """`latest` is the one that runs or the last one; `items` are complete, the newest first."""
+
+    target: str
+    latest: Backup | None
+    items: list[dict[str, Any]]
+
+
+@router.get("", response_model=BackupList)
+def list_backups(services: ServicesDep) -> Response:
+    """The backups at the usual place, and how far the one is that runs."""
+    kept = services.backups
+    return answer({"target": str(kept.target), "latest": kept.latest(), "items": kept.all()})
+
+
+@router.post("", status_code=202, response_model=Backup)
+def begin_backup(services: ServicesDep, body: NewBackup | None = None) -> Response:
+    """Begin a backup of sounds, labels and versions; the topic `backup` tells how far it is."""
+    return answer(services.backups.begin(body.target if body else None), 202)

@@ -1,0 +1,97 @@
+"""`earmark backup` and `earmark restore`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from appliance.cli.common import State, command, emit, pass_state
+from appliance.cli.output import count, fold, moment, note, right, safe, say, table
+from appliance.cli.progress import Progress
+
+LOOK_EVERY_S = 0.5
+
+
+@command("backup", short_help="Back up sounds, labels and versions; list backups.")
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option("--list", "listing", is_flag=True, help="List the backups at the usual place.")
+@click.option("--scheduled", is_flag=True, help="For the timer: only where backup.target says.")
+@pass_state
+def backup(state: State, target: Path | None, listing: bool, scheduled: bool) -> None:
+    """Copy the database and every sound and version that it names into the folder TARGET, best on
+    another disk; what is there already is not copied again. Without TARGET: the setting
+    backup.target, else backups/ in the data folder. The copy is verified before it counts.
+    """
+    with state.client() as client:
+        if listing:
+            _list(state, client.get("/backups"))
+            return
+        if scheduled:
+            rows = client.get("/settings")["items"]
+            if not next(row["value"] for row in rows if row["name"] == "backup.target"):
+                say("No backup: the setting backup.target names no place.")
+                return
+        body = {"target": str(target.expanduser().absolute())} if target else {}
+        latest = client.post("/backups", body)
+        with Progress("backing up", 0, quiet=state.json) as shown:
+            while latest["state"] == "running":
+                time.sleep(LOOK_EVERY_S)
+                latest = client.get("/backups")["latest"]
+                shown.total = latest["total"]
+                shown.update(latest["files"])
+    if state.json:
+        emit(latest)
+    elif latest["state"] == "done":
+        say(f"Backed up and verified: {safe(latest['path'])}", "green")
+    else:
+        note(f"failed: {safe(latest['detail'])}", "red")
+        note(safe(latest["advice"]))
+    raise click.exceptions.Exit(0 if latest["state"] == "done" else 1)
+
+
+def _list(state: State, found: dict[str, Any]) -> None:
+    if state.json:
+        emit(found)
+        return
+    if not found["items"]:
+        say(f"There is no backup in {safe(found['target'])}.")
+        return
+    table(
+        ["made", right("clips"), "versions", fold("path")],
+        [
+            (moment(b["made_at"]), b["clips"], count(len(b["versions"]), "version"), b["path"])
+            for b in found["items"]
+        ],
+    )
+
+
+@command("restore", short_help="Make a data folder of a backup; without a daemon.")
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Set aside the library that is there already.")
+@pass_state
+def restore(state: State, source: Path, force: bool) -> None:
+    """Fill the data folder (--data) from SOURCE: one backup, or a folder with several, of which the
+    newest is taken. It is verified first. Then start the daemon: versions are compiled anew.
+    """
+    from appliance.care.restore import restore as run
+    from appliance.daemon import locked
+    from appliance.paths import DataFolder, default_data_folder
+
+    folder = DataFolder((state.data or default_data_folder()).expanduser())
+    folder.create()
+    with locked(folder), Progress("restoring", 0, quiet=state.json) as shown:
+
+        def tell(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done)
+
+        manifest = run(source, folder, force=force, tell=tell)
+    if state.json:
+        emit({"data": str(folder.root), "clips": manifest.clips, "versions": manifest.versions})
+    else:
+        versions = count(len(manifest.versions), "version")
+        say(f"{count(manifest.clips, 'clip')} and {versions} are in {safe(folder.root)}.", "green")
+        say(f"Start it: earmark serve --data {safe(folder.root)}")
