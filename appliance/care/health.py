@@ -73,7 +73,7 @@ class Health:
                 (clock_check.NAME, _clock),
                 (temperature.NAME, self._temperature),
                 (queue.NAME, self._queue),
-                (backup.NAME, lambda: backup.check(self.folder.backups)),
+                (backup.NAME, lambda: backup.check(backup.place(self.settings, self.folder))),
             )
         )
 
@@ -132,7 +132,7 @@ def look_without_daemon(folder: DataFolder, settings: Settings, root: Path = Pat
             (tensorrt.NAME, lambda: tensorrt.check(root)),
             (clock_check.NAME, _clock),
             (temperature.NAME, lambda: temperature.check(read_zones(root), throttled(root))),
-            (backup.NAME, lambda: backup.check(folder.backups)),
+            (backup.NAME, lambda: backup.check(backup.place(settings, folder))),
         )
     )
 
