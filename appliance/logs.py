@@ -50,10 +50,10 @@ def begin(environment: Mapping[str, str] | None = None) -> None:
     handler = logging.StreamHandler()
     journal = _is_journal(environment.get("JOURNAL_STREAM", ""))
     handler.setFormatter(JournalFormatter() if journal else logging.Formatter(FORM))
-    logging.basicConfig(
-        level=environment.get("EARMARK_LOG", "INFO").upper(),
-        handlers=[handler],
-    )
+    level = environment.get("EARMARK_LOG", "INFO").upper()
+    # The audit log has a level of its own; here it is as quiet as the rest.
+    handler.setLevel(level)
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _is_journal(named: str) -> bool:
@@ -91,6 +91,15 @@ class AuditFile(RotatingFileHandler):
             logging.getLogger(__name__).error(
                 "the audit log %s cannot be written", self.baseFilename, exc_info=True
             )
+
+
+def begin_audit(file: Path) -> AuditFile:
+    """Keep every change in `file` from now on, however quiet the log is."""
+    audit = AuditFile(file)
+    logger = logging.getLogger(AUDIT)
+    logger.setLevel(logging.INFO)
+    logger.addHandler(audit)
+    return audit
 
 
 def end(audit: AuditFile) -> None:

@@ -73,7 +73,7 @@ class Health:
                 (clock_check.NAME, _clock),
                 (temperature.NAME, self._temperature),
                 (queue.NAME, self._queue),
-                (backup.NAME, lambda: backup.check(self.folder.backups)),
+                (backup.NAME, lambda: backup.check(backup.place(self.settings, self.folder))),
             )
         )
 
@@ -132,7 +132,7 @@ def look_without_daemon(folder: DataFolder, settings: Settings, root: Path = Pat
             (tensorrt.NAME, lambda: tensorrt.check(root)),
             (clock_check.NAME, _clock),
             (temperature.NAME, lambda: temperature.check(read_zones(root), throttled(root))),
-            (backup.NAME, lambda: backup.check(folder.backups)),
+            (backup.NAME, lambda: backup.check(backup.place(settings, folder))),
         )
     )
 
@@ -141,6 +141,13 @@ def guarded(name: str, look: Callable[[], Check]) -> Check:
     """What `look` finds; a check that fails itself says so, and hides no other."""
     try:
         return look()
+    except PermissionError as error:
+        return Check(
+            name,
+            "failing",
+            f"It may not be looked at: {error.filename or error}.",
+            "run this as the user who owns the data folder, or with sudo",
+        )
     except Exception as error:
         log.warning("the check of %s failed", name, exc_info=True)
         return Check(

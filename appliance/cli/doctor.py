@@ -69,6 +69,10 @@ def _without_daemon(state: State, why: str) -> dict[str, Any]:
     except InvalidInput as error:
         read = settings.Settings()
         mine = Check("settings", "failing", f"{error.message}.", error.advice)
+    except OSError as error:
+        read = settings.Settings()
+        advice = "run this as the user who owns the data folder, or with sudo"
+        mine = Check("settings", "failing", f"They cannot be read: {error.strerror}.", advice)
     if not state.json:
         note("No daemon answers: only what can be seen without one.")
     others = look_without_daemon(folder, read, Path("/"))

@@ -124,8 +124,10 @@ def test_clock_and_backups(tmp_path: Path) -> None:
     assert clock.check(1.8e9, synced=False).state == "warning"
     assert clock.check(1.8e9, synced=True).state == "ok"
     assert backup.check(tmp_path / "backups").state == "warning"
-    made = tmp_path / "one"
-    made.mkdir()
+    made = tmp_path / "20261124-031700" / "manifest.json"
+    made.parent.mkdir()
+    assert backup.check(tmp_path).state == "warning", "it was interrupted"
+    made.touch()
     at = made.stat().st_mtime
     assert backup.check(tmp_path, at + 3600).state == "ok"
     assert backup.check(tmp_path, at + 8 * 86_400).state == "warning"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,27 @@ def test_the_audit_log_turns_over_and_is_read_as_one(
     ]
     assert logs.changes(file, 3) == kept[-3:]
     assert logs.changes(tmp_path / "none", 3) == []
+
+
+def test_the_audit_log_is_kept_when_the_log_is_quiet_and_only_the_journal_gets_priorities(
+    tmp_path: Path,
+) -> None:
+    program = (
+        "import logging, os, sys\nfrom pathlib import Path\nfrom appliance import logs\n"
+        "here = os.fstat(2)\nname = f'{here.st_dev}:{here.st_ino}'\n"
+        "logs.begin({'EARMARK_LOG': 'warning', 'JOURNAL_STREAM': name if sys.argv[1] else '1:2'})\n"
+        "logs.begin_audit(Path(sys.argv[2]))\n"
+        "logging.getLogger(logs.AUDIT).info('POST /x by me: 200')\n"
+        "logging.getLogger('x').error('lost')\n"
+    )
+    for journal, wanted in (("yes", "<3>ERROR x: lost\n"), ("", " ERROR x: lost\n")):
+        audit = tmp_path / f"audit{journal}"
+        ran = subprocess.run(
+            [sys.executable, "-c", program, journal, audit],
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert ran.stderr.endswith(wanted)
+        assert len(ran.stderr.splitlines()) == 1
+        assert [entry.who for entry in logs.changes(audit, 5)] == ["me"]
