@@ -26,6 +26,8 @@ from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.care.backups import Backups
+from appliance.care.clock_set import ClockSet
+from appliance.care.quiet_hours import QuietHours
 from appliance.care.retention import Retention
 from appliance.care.space import Space
 from appliance.errors import Conflict
@@ -239,6 +241,7 @@ def running(
             ("hooks", hooks),
             ("space", space),
             ("privacy", privacy),
+            ("quiet hours", QuietHours(privacy, settings.privacy.quiet_hours)),
             ("microphones", microphones),
             ("history", history),
             ("recorder", recorder),
@@ -256,6 +259,7 @@ def running(
             ("shadow", shadow),
             ("courtesy", courtesy),
             ("retention", retention),
+            ("clock", ClockSet(db)),
         ):
             part.start()
             stops.append((name, part.stop))

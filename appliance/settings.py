@@ -190,6 +190,13 @@ class SpaceSettings:
 
 
 @dataclass(frozen=True)
+class PrivacySettings:
+    quiet_hours: tuple[str, ...] = _help(
+        (), 'hours in which every microphone is closed, local time, such as "22:00-06:00"'
+    )
+
+
+@dataclass(frozen=True)
 class RetentionSettings:
     max_use_percent: float = _help(
         80.0, "when the disk is fuller, the clips worth least are deleted; 100 never", 1, 100
@@ -214,6 +221,7 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     board: BoardSettings = field(default_factory=BoardSettings)
     hooks: HooksSettings = field(default_factory=HooksSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     space: SpaceSettings = field(default_factory=SpaceSettings)
 
