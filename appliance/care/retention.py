@@ -28,7 +28,7 @@ from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
 
-ROUND = 5000
+ROUND = 20_000
 BATCH = 1000
 AUTHOR = "retention"
 EXAMPLES = 20
