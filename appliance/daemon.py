@@ -27,6 +27,10 @@ from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.care.backups import Backups
+from appliance.care.clock_set import ClockSet
+from appliance.care.quiet_hours import QuietHours
+from appliance.care.retention import Retention
+from appliance.care.space import Space
 from appliance.errors import Conflict
 from appliance.events import EventBus
 from appliance.gate.comparisons import Comparisons
@@ -211,6 +215,11 @@ def running(
             partial(runner.pause, by="listening"),
             partial(runner.resume, by="listening"),
         )
+        space = Space(folder.root, settings.space, bus)
+        history.low_space = space.low
+        listener.keep_no_clips_while(space.low)
+        triggers.no_room = space.critical
+        retention = Retention(db, clips, folder, settings.retention, bus)
         hooks = Hooks(folder, settings.hooks, bus)
         hardware = Hardware(
             settings.board,
@@ -226,11 +235,13 @@ def running(
             runner=runner,
             deployments=deployments,
             listener=listener,
-            low_space=lambda: hooks.disk_low,
+            low_space=lambda: hooks.disk_low or space.low(),
         )
         for name, part in (
             ("hooks", hooks),
+            ("space", space),
             ("privacy", privacy),
+            ("quiet hours", QuietHours(privacy, settings.privacy.quiet_hours)),
             ("microphones", microphones),
             ("history", history),
             ("recorder", recorder),
@@ -247,6 +258,8 @@ def running(
             ("gate", gate),
             ("shadow", shadow),
             ("courtesy", courtesy),
+            ("retention", retention),
+            ("clock", ClockSet(db)),
         ):
             part.start()
             stops.append((name, part.stop))
@@ -279,6 +292,8 @@ def running(
             history=history,
             gate=gate,
             shadow=shadow,
+            space=space,
+            retention=retention,
             backups=Backups(folder, settings, bus),
             token=read_or_make_token(folder.token),
             log=tail,

@@ -26,6 +26,8 @@ TOPICS = (
     "microphone",
     "privacy",
     "recording",
+    "retention",
+    "space",
     "spectrum",
     "version",
 )

@@ -181,6 +181,36 @@ class BackupSettings:
 
 
 @dataclass(frozen=True)
+class SpaceSettings:
+    low_mb: int = _help(
+        500, "room is low when less is free: no history, no clips of detections", 1, 10_000_000
+    )
+    low_percent: float = _help(0.5, "the same as a share of the disk", 0, 90)
+    critical_mb: int = _help(
+        100, "room is critical when less is free: no triggered recordings either", 1, 10_000_000
+    )
+    critical_percent: float = _help(0.1, "the same as a share of the disk", 0, 90)
+
+
+@dataclass(frozen=True)
+class PrivacySettings:
+    quiet_hours: tuple[str, ...] = _help(
+        (), 'hours in which every microphone is closed, local time, such as "22:00-06:00"'
+    )
+
+
+@dataclass(frozen=True)
+class RetentionSettings:
+    max_use_percent: float = _help(
+        80.0, "when the disk is fuller, the clips worth least are deleted; 100 never", 1, 100
+    )
+    max_age_days: float = _help(
+        0.0, "clips without a label that are older are deleted; 0 never", 0, 36_500
+    )
+    every_h: float = _help(24.0, "hours between two looks; 0 only when asked", 0, 8760)
+
+
+@dataclass(frozen=True)
 class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     audio: AudioSettings = field(default_factory=AudioSettings)
@@ -194,6 +224,9 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     board: BoardSettings = field(default_factory=BoardSettings)
     hooks: HooksSettings = field(default_factory=HooksSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    space: SpaceSettings = field(default_factory=SpaceSettings)
 
 
 @dataclass(frozen=True)

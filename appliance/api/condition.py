@@ -23,6 +23,7 @@ def condition(services: Services) -> dict[str, Any]:
         "clock_synced": clock.clock_synced(),
         "data_folder": services.folder.root,
         "disk": {"free": disk.free, "total": disk.total},
+        "space": services.space.state(),
         "memory_mb": memory_mb(),
         "microphones": services.microphones.all(),
         "privacy": services.privacy.state(),

@@ -19,6 +19,8 @@ from appliance.logtail import LogTail
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.care.backups import Backups
+    from appliance.care.retention import Retention
+    from appliance.care.space import Space
     from appliance.events import EventBus
     from appliance.gate.gate import Gate
     from appliance.gate.shadow import Shadow
@@ -81,6 +83,8 @@ class Services:
     history: History
     gate: Gate
     shadow: Shadow
+    space: Space
+    retention: Retention
     backups: Backups
     token: str
     playback: Playback = field(init=False)

@@ -41,6 +41,10 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "events": ("status:events", "Follow what happens in the box."),
             "backup": ("backup:backup", "Back up sounds, labels and versions; list backups."),
             "restore": ("backup:restore", "Make a data folder of a backup; without a daemon."),
+            "retention": (
+                "retention:retention",
+                "Delete the clips worth least when the disk is full.",
+            ),
             "install": (
                 "install:install",
                 "Install as a service that starts at boot; again to upgrade.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -54,6 +55,7 @@ class Keeper:
         self._clip_s = clip_s
         self._preroll_s = min(preroll_s, clip_s)
         self._keep_clips = keep_clips
+        self.no_room: Callable[[], bool] = lambda: False
         self._sessions = SessionChain(detections.clips, "detection")
         self._pending: list[Kept] = []
         self._begun: deque[Kept] = deque()  # whose rows are still to be written
@@ -101,7 +103,7 @@ class Keeper:
         rows = self._detections.add_all([kept.new for kept in begun])
         for kept, row in zip(begun, rows, strict=True):
             kept.row = row
-            if self._keep_clips:
+            if self._keep_clips and not self.no_room():
                 self._clips.submit(partial(self._await_clip, kept))
 
     def _await_clip(self, kept: Kept) -> None:

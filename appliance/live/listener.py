@@ -91,6 +91,10 @@ class Listener:
             self._sync(view.id)
         self._detector.start()
 
+    def keep_no_clips_while(self, no_room: Callable[[], bool]) -> None:
+        """Detections are told and stored all the same."""
+        self._keeper.no_room = no_room
+
     def stop(self) -> None:
         """Listen no more; what sounds has ended, and its clips are stored."""
         self._unsubscribe()

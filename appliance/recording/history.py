@@ -85,6 +85,7 @@ class History:
         self._wake = threading.Event()
         self._stale = True  # the set of microphones may have changed
         self._shed = False
+        self.low_space: Callable[[], bool] = lambda: False
         self._problem = ""
         self._thread: threading.Thread | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -355,6 +356,8 @@ class History:
         """The first to go when the disk gets full, and not back before there is some room."""
         reserve = self._settings.min_free_mb * 1_000_000
         missing = reserve - shutil.disk_usage(self._root).free
+        if self.low_space():
+            missing = max(missing, 1, sum(minute.size for minute in kept))
         if missing > 0:
             freed = self._remove(kept, missing)
             if not self._shed:

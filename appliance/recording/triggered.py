@@ -41,6 +41,7 @@ class Triggers:
         self._lock = threading.Lock()
         self._watchers: dict[str, Watcher] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
+        self.no_room: Callable[[], bool] = lambda: False
 
     def start(self) -> None:
         self._worker.start()
@@ -147,6 +148,9 @@ class Triggers:
 
     def _store_now(self, watcher: Watcher, part: Part, facts: Mapping[str, Any]) -> None:
         stored = False
+        if self.no_room():
+            watcher.stored(stored)
+            return
         try:
             session = self._sessions.session(part.captured_ns, part.microphone)
             clip = store_part(self._clips, part, source="trigger", session=session, extra=facts)

@@ -20,6 +20,8 @@ from appliance.api.server import server_config
 from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.care.backups import Backups
+from appliance.care.retention import Retention
+from appliance.care.space import Space
 from appliance.client import Client
 from appliance.events import EventBus
 from appliance.gate.comparisons import Comparisons
@@ -154,6 +156,8 @@ def build_services(root: Path, decoder: Decoder) -> Services:
             settings,
             bus,
         ),
+        space=Space(folder.root, settings.space, bus),
+        retention=Retention(db, clips, folder, settings.retention, bus),
         backups=Backups(folder, settings, bus),
         token=TOKEN,
     )

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from appliance.api.answers import answer
 from appliance.api.condition import condition
 from appliance.api.services import ServicesDep
+from appliance.care.space import SpaceState
 from appliance.jobs.job import Job
 from appliance.models.deploy import Deployment, Work
 from appliance.recording.history import HistoryStatus
@@ -35,6 +36,7 @@ class Status(BaseModel):
     clock_synced: bool
     data_folder: str
     disk: Disk
+    space: SpaceState
     memory_mb: float
     microphones: list[MicrophoneView]
     privacy: PrivacyState

@@ -1,0 +1,133 @@
+"""What goes when the disk is too full, and what never does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.care.retention import OLD, Retention
+from appliance.events import EventBus
+from appliance.library.clips import Clips
+from appliance.library.datasets import Datasets
+from appliance.paths import DataFolder
+from appliance.settings import RetentionSettings
+from appliance.store.database import Database
+from tests.box import Box, until
+from tests.library.conftest import RATE, files, sound
+
+
+class Library:
+    def __init__(self, root: Path) -> None:
+        self.folder = DataFolder(root)
+        self.folder.create()
+        self.db = Database(self.folder.database)
+        self.bus = EventBus()
+        self.clips = Clips(self.db, self.folder, self.bus)
+        self.session = self.clips.new_session(None, "recording")
+        self.stored = 0
+
+    def store(self, label: str | None = None, **extra: Any) -> int:
+        self.stored += 1
+        return self.clips.add_samples(
+            sound(self.stored, 0.5),
+            RATE,
+            source="detection" if extra else "recording",
+            session=self.session,
+            label=label,
+            extra=extra,
+        ).id
+
+    def ids(self) -> set[int]:
+        return {row["id"] for row in self.db.rows("SELECT id FROM clips")}
+
+    def retention(self, **settings: Any) -> Retention:
+        chosen = RetentionSettings(**{"max_use_percent": 100.0, **settings})
+        return Retention(self.db, self.clips, self.folder, chosen, self.bus)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    made = Library(tmp_path / "data")
+    yield made
+    made.db.close()
+
+
+def test_the_least_worth_goes_first_and_what_is_held_never(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.care.retention.ROUND", 2)
+    monkeypatch.setattr("appliance.care.retention.BATCH", 3)
+    published = [library.store(label) for label in ("dog", "cat") for _ in range(5)]
+    Datasets(library.db, library.folder).publish("first", "ann")
+    rare = library.store("owl")
+    common = library.store("dog")
+    doubtful = library.store(suggested="dog", score=0.76)
+    sure_rare = library.store(suggested="owl", score=0.99)
+    sure_common = library.store(suggested="dog", score=0.99)
+    kept = library.store()
+    library.clips.keeping.set([kept], True)
+    plain = [library.store(), library.store()]
+    retention = library.retention()
+
+    planned = retention.run(dry_run=True, wanted=1 << 40)
+    order = [going.clip for going in planned.first]
+    assert order == [*plain, sure_common, sure_rare, doubtful, common, rare]
+    assert library.ids() == {*published, kept, *order}
+
+    size = sum(going.bytes for going in planned.first[:3])
+    gone = retention.run(wanted=size)
+    assert (gone.clips, gone.bytes, gone.failed) == (3, size, 0)
+    assert library.ids() == {*published, kept, *order[3:]}
+
+    assert retention.run(wanted=1 << 40).clips == 4
+    assert library.ids() == {*published, kept}
+    assert len(files(library.folder)) == len(library.ids())
+    tombstones = library.db.rows("SELECT * FROM label_history WHERE author = 'retention'")
+    assert {row["clip_id"] for row in tombstones} == set(order)
+
+
+def test_age_takes_only_what_has_no_label_and_a_known_time(library: Library) -> None:
+    labelled, old, before_the_clock, new = (library.store(x) for x in ("dog", None, None, None))
+    with library.db.write() as tx:
+        tx.conn.execute(
+            "UPDATE clips SET recorded_at = 1700000000 WHERE id IN (?, ?)", (labelled, old)
+        )
+        tx.conn.execute("UPDATE clips SET recorded_at = 99 WHERE id = ?", (before_the_clock,))
+    done = library.retention(max_age_days=30.0).run()
+    assert (done.clips, done.reasons) == (1, {OLD: 1})
+    assert library.ids() == {labelled, before_the_clock, new}
+
+
+def test_one_clip_that_cannot_go_does_not_stop_the_others(library: Library) -> None:
+    stuck, other, third = library.store(), library.store(), library.store()
+    with library.db.write() as tx:
+        tx.conn.execute(
+            f"CREATE TRIGGER stuck BEFORE DELETE ON clips WHEN old.id = {stuck}"
+            " BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+        )
+    # A file that cannot be unlinked: a folder is in its place.
+    sha256 = library.clips.get(other).sha256
+    library.folder.clip(sha256).unlink()
+    library.folder.clip(sha256).mkdir()
+    done = library.retention().run(wanted=1 << 40)
+    assert (done.clips, done.failed) == (2, 1)
+    assert library.ids() == {stuck}
+    assert third not in library.ids()
+
+
+def test_the_box_says_what_would_go(tmp_path: Path) -> None:
+    box = Box(tmp_path / "data", EARMARK_RETENTION_MAX_USE_PERCENT="100")
+    client = box.start()
+    try:
+        assert client.get("/status")["space"]["level"] in ("ok", "low", "critical")
+        assert client.post("/retention", {"dry_run": True})["dry_run"]
+        latest = until(
+            lambda: (run := client.get("/retention")["latest"])["state"] != "running" and run,
+            "the run ends",
+        )
+        assert (latest["state"], latest["clips"], latest["wanted"]) == ("done", 0, 0)
+    finally:
+        assert box.stop() == 0
