@@ -49,7 +49,10 @@ class Manifest:
 
 def check_target(folder: DataFolder, target: Path) -> None:
     """Raises InvalidInput for a place where a backup would harm or be harmed."""
-    inside = target.resolve()
+    try:
+        inside = target.resolve()
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"this is no path: {error}", "name a folder") from None
     for part in (folder.clips, folder.versions, folder.jobs, folder.engines, folder.datasets):
         if inside.is_relative_to(part.resolve()):
             raise InvalidInput(
