@@ -31,7 +31,7 @@ def tree() -> str:
     ).stdout.split()
     lines = []
     folder = ""
-    for name in sorted(listed, key=lambda name: (str(Path(name).parent), name)):
+    for name in sorted(set(listed), key=lambda name: (str(Path(name).parent), name)):
         path = Path(name)
         if path.suffix != ".py" or not (REPOSITORY / path).exists():
             continue

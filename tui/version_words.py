@@ -37,7 +37,7 @@ def evaluation_words(evaluation: Facts) -> Content:
     head = f"\n{'class':<22}{'precision':>10}{'recall':>9}{'F1':>9}{'support':>9}  F1"
     lines.append(Content.assemble((head, "bold")))
     for row in evaluation["classes"]:
-        optimistic = "  optimistic: one recording" if row.get("optimistic") else ""
+        optimistic = "  optimistic" if row.get("optimistic") else ""
         lines.append(
             Content.assemble(
                 fit(row["label"], 22),

@@ -3,7 +3,7 @@
     TARGET/
       clips/ab/<sha256>.flac        shared by all backups there: a sound is copied once
       versions/V001/...             the same
-      20261124-031700/              one backup: earmark.db, datasets/, earmark.toml, manifest.json
+      000001-20261124-031700/       one backup: earmark.db, datasets/, earmark.toml, manifest.json
 
 The manifest comes last, so a backup without one was interrupted and counts for nothing. Engines are
 left out, since they belong to a device; so are the token and the history.
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance import __version__
-from appliance.errors import Conflict, InvalidInput, StoreError
+from appliance.errors import InvalidInput, StoreError
 from appliance.library.disk import disk_errors
 from appliance.paths import DataFolder, fsync_folder
 
@@ -53,6 +53,11 @@ def check_target(folder: DataFolder, target: Path) -> None:
         inside = target.resolve()
     except (OSError, ValueError) as error:
         raise InvalidInput(f"this is no path: {error}", "name a folder") from None
+    # There the sounds of the backup would be those of the box, and pruning would take them.
+    if (inside / "clips").resolve() == folder.clips.resolve():
+        raise InvalidInput(
+            f"{target} is what is to be backed up", "name another folder, best on another disk"
+        )
     for part in (folder.clips, folder.versions, folder.jobs, folder.engines, folder.datasets):
         if inside.is_relative_to(part.resolve()):
             raise InvalidInput(
@@ -70,12 +75,17 @@ def make_backup(folder: DataFolder, target: Path, keep: int, tell: Progress) -> 
     LowSpace, StoreError when the copy is not whole; nothing that exists is changed then.
     """
     check_target(folder, target)
+    if target != folder.backups and not target.parent.is_dir():
+        # A disk that is not mounted, or a typo, would quietly fill the box's own disk.
+        raise InvalidInput(
+            f"there is no folder {target.parent}", "mount the disk, or make the folder first"
+        )
     with disk_errors("the backup"):
         target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        stamp = time.strftime("%Y%m%d-%H%M%S")
+        # Numbered, since a box without a clock battery may be in 1970 now.
+        number = 1 + max((int(old.name[:6]) for old in backups(target)), default=0)
+        stamp = f"{number:06}-{time.strftime('%Y%m%d-%H%M%S')}"
         partial, made = target / f".{stamp}", target / stamp
-        if made.exists():
-            raise Conflict(f"there is a backup {made} already", "try again in a second")
         partial.mkdir(mode=0o700)
         try:
             manifest = _fill(folder, target, partial, tell)
@@ -86,6 +96,7 @@ def make_backup(folder: DataFolder, target: Path, keep: int, tell: Progress) -> 
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+        verify(made)
         prune(target, keep)
     return made
 
@@ -111,6 +122,7 @@ def _fill(folder: DataFolder, target: Path, partial: Path, tell: Progress) -> Ma
                 done += 1
                 tell(done, total)
             # A row must never name a sound that is not there: these were deleted meanwhile.
+            database.execute("PRAGMA foreign_keys=ON")
             database.executemany("DELETE FROM clips WHERE id = ?", gone)
             database.commit()
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -159,7 +171,7 @@ def verify(backup: Path) -> Manifest:
 
 def backups(target: Path) -> Iterator[Path]:
     """Those that were completed, the newest first."""
-    found = [path.parent for path in target.glob(f"[0-9]*/{MANIFEST}")]
+    found = [path.parent for path in target.glob(f"{6 * '[0-9]'}-*/{MANIFEST}")]
     yield from sorted(found, key=lambda path: path.name, reverse=True)
 
 
@@ -247,6 +259,10 @@ def _hash(file: Path) -> str:
 
 
 def as_row(backup: Path) -> dict[str, Any]:
-    """A backup as people see it."""
-    manifest = json.loads((backup / MANIFEST).read_text())
-    return {"path": str(backup), **manifest}
+    """A backup as people see it; of one whose manifest cannot be read, only where it is."""
+    try:
+        manifest = json.loads((backup / MANIFEST).read_text())
+        return {"path": str(backup), **asdict(Manifest(**manifest))}
+    except (OSError, ValueError, TypeError) as error:
+        nothing = Manifest(0, "", 0.0, "", 0, 0, [], 0)
+        return {"path": str(backup), **asdict(nothing), "problem": f"damaged: {error}"}

@@ -86,8 +86,13 @@ class Backups:
         try:
             made = make_backup(self._folder, target, self._settings.keep, tell)
             manifest = verify(made)
-        except (EarmarkError, OSError) as error:
-            log.error("the backup to %s failed: %s", target, error)
+        except Exception as error:  # whatever it is, the next one must be able to begin
+            log.error(
+                "the backup to %s failed: %s",
+                target,
+                error,
+                exc_info=not isinstance(error, EarmarkError),
+            )
             advice = getattr(error, "advice", "")
             self._say(Backup(str(target), "failed", detail=str(error), advice=advice))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from appliance.cli.common import State, emit, group, microphone_names, pass_stat
 from appliance.cli.durations import MOMENT
 from appliance.cli.filters import fetch, page_options, parse_ids
 from appliance.cli.output import fold, moment, note, pairs, percent, right, safe, say, table
+from appliance.errors import InvalidInput
 
 
 @group(
@@ -141,10 +143,20 @@ def refute(state: State, ids: tuple[str, ...], label: str | None) -> None:
 @detections.command("relabel", short_help="Say what they really were.")
 @click.argument("label")
 @click.argument("ids", nargs=-1, required=True)
+@click.option("--create", is_flag=True, help="Make the label if there is none of that name.")
 @pass_state
-def relabel(state: State, label: str, ids: tuple[str, ...]) -> None:
+def relabel(state: State, label: str, ids: tuple[str, ...], create: bool) -> None:
     """Say that detections were LABEL: their clips get it, and those that had said so are
     confirmed."""
+    if not create:
+        with state.client() as client:
+            known = [row["name"] for row in client.get("/labels")["items"]]
+        if label not in known:
+            close = difflib.get_close_matches(label, known, n=1, cutoff=0.6)
+            raise InvalidInput(
+                f"there is no label {label!r}",
+                f"did you mean {close[0]!r}? " * bool(close) + "--create makes a new one",
+            )
     _review(state, ids, "refuted", label)
 
 

@@ -70,7 +70,8 @@ def train(
         if not possible:
             raise NotReady(
                 readiness["reasons"],
-                "record, import or label more: at least 2 classes with at least 5 clips in each",
+                "2 classes, and 5 clips in each that has any: record or label more, or leave one "
+                "out (`earmark labels merge`, `earmark label --none`)",
             )
         confirmed(state, "Submit this training?", yes)
         # The name that was shown is the name that is published, whatever happens meanwhile.

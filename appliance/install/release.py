@@ -13,7 +13,6 @@ from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from appliance import __version__
 from appliance.install.places import Places
 from appliance.install.steps import write_file
 from appliance.install.system import InstallFailed, System
@@ -42,13 +41,20 @@ class Release:
 
 
 def own_source() -> str:
-    """What pip must be given to install what runs now: the checkout, or name and version."""
+    """What pip must be given to install what runs now: the checkout or the wheel it came from.
+
+    Raises InstallFailed when that is not known: a guess by name alone could fetch, as root, what
+    somebody else has published under it.
+    """
     text = distribution("earmark").read_text("direct_url.json")
     if text:
         url = str(json.loads(text).get("url", ""))
         if url.startswith("file:"):
             return unquote(urlsplit(url).path)
-    return f"earmark=={__version__}"
+    raise InstallFailed(
+        "it is not known where this Earmark was installed from",
+        "name a wheel or a checkout with --from",
+    )
 
 
 def build_wheel(system: System, source: str, folder: Path) -> Path:

@@ -30,6 +30,8 @@ from appliance.models.engine import Engine
 WAITING_LIMIT_S = 20.0
 # A microphone that gave nothing for so long has gone: what sounded on it has ended.
 GONE_S = 3.0
+# Sound older than this is not listened to by a model that is deployed now.
+PAST_S = 3.0
 TOP = 5
 REJECTED_SHOWN, REJECTED_KEPT = 20, 200
 # Windows follow one another no closer than this, whatever the version was judged with: listening
@@ -190,6 +192,9 @@ class Ear:
         newest = ring.last(model.window_s)
         if len(newest.samples) == 0:
             return None
+        age_s = (clock.monotonic_ns() - newest.captured_ns) / 1e9
+        if age_s - len(newest.samples) / newest.rate > PAST_S:
+            return None  # of a microphone that has ended: what it said then is no news
         if ended is not None and ended < newest.end_frame:
             # The window that is due next lies one hop after those of the earlier model.
             due = ended + round((model.hop_s - model.window_s) * newest.rate)

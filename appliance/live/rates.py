@@ -210,10 +210,13 @@ class Rates:
     def _validation(self, version: str, label: str) -> tuple[list[float], list[float]]:
         """Scores of held-out clips: of the label, and of others. Older versions have none."""
         try:
-            scores = self._versions.evaluation(version).get("scores", {}).get(label, {})
+            evaluation = self._versions.evaluation(version)
         except EarmarkError as error:
             log.debug("%s has no readable evaluation: %s", version, error)
             return [], []
+        if evaluation.get("on_training_clips"):
+            return [], []  # what was learned by heart says nothing about a threshold
+        scores = evaluation.get("scores", {}).get(label, {})
         return [float(s) for s in scores.get("own", [])], [
             float(s) for s in scores.get("others", [])
         ]

@@ -124,7 +124,7 @@ def test_clock_and_backups(tmp_path: Path) -> None:
     assert clock.check(1.8e9, synced=False).state == "warning"
     assert clock.check(1.8e9, synced=True).state == "ok"
     assert backup.check(tmp_path / "backups").state == "warning"
-    made = tmp_path / "20261124-031700" / "manifest.json"
+    made = tmp_path / "000001-20261124-031700" / "manifest.json"
     made.parent.mkdir()
     assert backup.check(tmp_path).state == "warning", "it was interrupted"
     made.touch()

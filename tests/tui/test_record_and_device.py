@@ -87,6 +87,8 @@ async def test_from_a_new_microphone_to_clips(empty_box: Box, scene: Path) -> No
 
         # Paused for privacy, seen on both screens.
         await pilot.press("f6", "p")
+        await shows(pilot, "Close all microphones?")
+        await pilot.press("y")
         await comes(pilot, lambda text: "‖" in text, "the pause")
         assert empty_box.client.get("/privacy")["paused"]
         await pilot.press("p")

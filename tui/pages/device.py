@@ -170,7 +170,12 @@ class DevicePage(Page):
 
     async def _pause(self) -> None:
         privacy = self.earmark.status.get("privacy") or {}
-        await self.box.post(f"/privacy/{'resume' if privacy.get('paused') else 'pause'}")
+        paused = bool(privacy.get("paused"))
+        detail = "Nothing is heard or recorded until you resume, over a restart too."
+        question = Confirm("Close all microphones?", detail, yes="Close")
+        if not paused and not await self.app.push_screen_wait(question):
+            return
+        await self.box.post(f"/privacy/{'resume' if paused else 'pause'}")
         self.reload()
 
     def action_log(self) -> None:

@@ -54,5 +54,16 @@ def check(microphones: Sequence[MicrophoneView], paused: str = "") -> Check:
             f"Sound was lost from {', '.join(lossy)}.",
             "try another USB port without a hub; see whether the box is busy (`earmark status`)",
         )
-    running = sum(one.status.state == "running" for one in used)
-    return Check(NAME, "ok", f"Sound comes from {running} of {len(used)}.")
+    running = [one for one in used if one.status.state == "running"]
+    heard = f"Sound comes from {len(running)} of {len(used)}"
+    if len(running) < len(used):
+        quiet = [one for one in used if one not in running]
+        others = ", ".join(f"{one.name} is {one.status.state}" for one in quiet)
+        return Check(
+            NAME,
+            "warning",
+            f"{heard}: {others}.",
+            "wait if it is starting; close what is no longer wanted: `earmark devices set NAME "
+            "--disable`",
+        )
+    return Check(NAME, "ok", f"{heard}.")
