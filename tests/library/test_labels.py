@@ -54,7 +54,12 @@ def test_label_relabel_unlabel_leave_their_history(
     assert [c.after for c in clips.history(second.id)] == ["dog"]
     assert [(c.before, c.after) for c in clips.history(third.id)] == [(None, "cat"), ("cat", "dog")]
     assert labels.all() == [LabelCount("cat", 0, 0), LabelCount("dog", 2, 2)]
-    assert bus.since(0)[-1].data == {"action": "labelled", "clips": [first.id], "count": 1}
+    assert bus.since(0)[-1].data == {
+        "action": "labelled",
+        "clips": [first.id],
+        "count": 1,
+        "label": None,
+    }
 
 
 def test_labelling_is_all_or_nothing(clips: Clips, add: Add) -> None:
