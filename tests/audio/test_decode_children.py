@@ -143,7 +143,8 @@ def test_memory_ends_at_its_limit() -> None:
     code = (
         "from appliance.audio import decode_work, decode_child\n"
         "decode_child.limit_process()\n"
-        f"try: bytearray({MEMORY_BYTES})\n"
+        f"bytearray({MEMORY_BYTES} // 2)\n"
+        f"try: bytearray({MEMORY_BYTES} * 2)\n"
         "except MemoryError: print('refused')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
