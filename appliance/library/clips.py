@@ -25,6 +25,7 @@ from appliance.library.labelling import Labelling
 from appliance.library.removal import Removal
 from appliance.library.search import Page
 from appliance.library.sessions import Sessions
+from appliance.library.speech_filter import SpeechFilter
 from appliance.paths import DataFolder
 from appliance.store.database import Database
 
@@ -48,6 +49,8 @@ class Clips:
         self._removal = Removal(db, folder, bus)
         self.keeping = Keeping(db, bus)
         self.sessions = Sessions(db)
+        # The daemon switches it on where the setting says so.
+        self.speech = SpeechFilter(db, bus, on=False)
 
     # --- sessions ------------------------------------------------------------------------------
 
