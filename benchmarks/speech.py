@@ -35,7 +35,7 @@ NOISES = ("002 - Rain", "003 - Sea waves", "007 - Helicopter")
 FROM_MOUTHS = ("004 - Baby cry", "006 - Person sneeze")
 SNR_DB = (20, 10, 5, 0)
 PEAKS_DBFS = (-10, -30, -50)
-RULES = ((0.3, 0.25), (0.5, 0.1), (0.5, 0.25), (0.5, 0.5), (0.8, 0.25))
+RULES = ((0.3, 0.15), (0.5, 0.1), (0.5, 0.15), (0.5, 0.25), (0.5, 0.5), (0.8, 0.15))
 GOAL_RECALL, GOAL_FALSE, GOAL_SHARE = 0.95, 0.02, 0.01
 Sound = NDArray[np.float32]
 

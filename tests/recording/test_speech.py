@@ -71,6 +71,10 @@ def test_speech_is_told_from_other_sounds(test_data: Path, spoken: np.ndarray) -
     assert not detector.likely(long, RATE)
     long[50 * RATE :][: len(spoken)] += spoken
     assert detector.likely(long, RATE)
+    far = 0.0001 * rng.standard_normal(8 * RATE).astype(np.float32)
+    far[5 * RATE :][: len(spoken)] += 0.01 * spoken
+    far[RATE:][:400] += 0.9 * np.hanning(400)
+    assert detector.likely(far, RATE), "far away, in a clip with a bang"
     for name in ("001 - Dog bark", "002 - Rain", "008 - Chainsaw", "009 - Rooster"):
         file = sorted((test_data / "esc10" / name).glob("*.ogg"))[0]
         samples, rate = soundfile.read(file, dtype="float32")
