@@ -262,6 +262,10 @@ class Clips:
         """NotFound, or Conflict when a dataset version holds the clip."""
         self._removal.delete(identifier, author)
 
+    def delete_many(self, identifiers: Sequence[int], author: str) -> None:
+        """All or none, in one transaction; at most `clip.BATCH`. Raises as `delete`."""
+        self._removal.delete_many(identifiers, author)
+
     # --- what has been imported ----------------------------------------------------------------
 
     def known_upload(self, sha256: str, piece_seconds: float) -> list[int] | None:
