@@ -150,6 +150,7 @@ def running(
         stops.append(("decoder", decoder.close))
 
         clips = Clips(db, folder, bus)
+        clips.speech.switch(settings.privacy.drop_speech)
         clips.sweep()
         sweep_uploads(folder)
         labels = Labels(db, bus)

@@ -197,6 +197,9 @@ class PrivacySettings:
     quiet_hours: tuple[str, ...] = _help(
         (), 'hours in which every microphone is closed, local time, such as "22:00-06:00"'
     )
+    drop_speech: bool = _help(
+        False, "drop what the box would keep by itself when speech is likely in it"
+    )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from textual.content import Content
 from appliance.text import safe
 from appliance.units import human_duration, human_size
 from tui.draw import bar
-from tui.words import deployment_words, job_words, privacy_words
+from tui.words import deployment_words, job_words, privacy_words, speech_words
 
 BAR = 20
 MARKS = {
@@ -34,6 +34,8 @@ def status_lines(status: Mapping[str, Any]) -> list[Content]:
         _row("clock", clock),
         _row("library", f"{status['clips']} clips, {status['labels']} labels"),
     ]
+    if speech := speech_words(status.get("speech")):
+        lines.append(_row("speech", speech))
     if paused := privacy_words(status.get("privacy")):
         lines.insert(0, Content.assemble((paused, "bold $warning")))
     return lines

@@ -45,6 +45,16 @@ def job_words(job: Mapping[str, Any] | None) -> str:
     return " · ".join(parts)
 
 
+def speech_words(speech: Mapping[str, Any] | None) -> str:
+    """What the speech filter does, or nothing while it is off."""
+    if not speech or not speech["on"]:
+        return ""
+    if speech["problem"]:
+        return f"! nothing is kept by itself: {safe(speech['problem'])}"
+    today = sum(one["sounds"] for one in speech["today"].values())
+    return f"dropped from what the box keeps by itself; {today} today"
+
+
 def privacy_words(privacy: Mapping[str, Any] | None) -> str:
     """That the microphones are closed, or nothing."""
     if not privacy or not privacy["paused"]:

@@ -27,6 +27,7 @@ def condition(services: Services) -> dict[str, Any]:
         "memory_mb": memory_mb(),
         "microphones": services.microphones.all(),
         "privacy": services.privacy.state(),
+        "speech": services.clips.speech.state(),
         "deployment": services.deployments.current(),
         "engine_work": services.deployments.work(),
         "job": services.queue.current(),

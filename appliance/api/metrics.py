@@ -43,6 +43,18 @@ def metrics(services: Services) -> str:
             [({}, float(now["privacy"].paused))],
         ),
         (
+            "speech_filter_on",
+            "gauge",
+            "1 while speech is dropped from what the box keeps by itself",
+            [({}, float(now["speech"].on))],
+        ),
+        (
+            "speech_dropped_total",
+            "counter",
+            "clips, and minutes of the history, that were dropped for speech",
+            [({"source": name}, one.sounds) for name, one in now["speech"].ever.items()],
+        ),
+        (
             "microphone_frames_total",
             "counter",
             "frames captured",

@@ -23,6 +23,7 @@ AT_ONCE = (
     "hooks.timeout_s",
     "hooks.waiting",
     "hooks.disk_low_mb",
+    "privacy.drop_speech",
     "training.",
 )
 """Names, or sections with their dot: what is looked up each time that it is needed. Everything
@@ -51,6 +52,7 @@ def reload(services: Services) -> Reloaded:
             made = with_value(made, name, value_of(read, name))
         services.settings = services.health.settings = made
         services.thresholds.default = made.listen.threshold
+        services.clips.speech.switch(made.privacy.drop_speech)
         for part in (services.gate, services.history, services.hooks, services.runner):
             part.use(made)
         done = Reloaded(now, [name for name in changed if name not in now])

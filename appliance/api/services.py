@@ -114,6 +114,7 @@ class Services:
             self.listener,
             self.hardware,
             self.queue,
+            self.clips.speech,
         )
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from appliance.care.checks import (
     gpu,
     microphones,
     queue,
+    speech,
     temperature,
     tensorrt,
 )
@@ -26,6 +27,7 @@ from appliance.care.checks import clock as clock_check
 from appliance.hardware.hardware import Hardware
 from appliance.jobs.job import ENDED
 from appliance.jobs.queue import Queue
+from appliance.library.speech_filter import SpeechFilter
 from appliance.live.listener import Listener
 from appliance.models.deploy import Deployments
 from appliance.paths import DataFolder
@@ -54,6 +56,7 @@ class Health:
     listener: Listener
     hardware: Hardware
     queue: Queue
+    speech: SpeechFilter
     root: Path = Path("/")
     _slow: dict[str, tuple[float, Check]] = field(default_factory=dict, init=False)
     _looking: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -73,6 +76,7 @@ class Health:
                 (clock_check.NAME, _clock),
                 (temperature.NAME, self._temperature),
                 (queue.NAME, self._queue),
+                (speech.NAME, lambda: speech.check(self.speech.state())),
                 (backup.NAME, lambda: backup.check(backup.place(self.settings, self.folder))),
             )
         )

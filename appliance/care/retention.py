@@ -1,13 +1,11 @@
 """Retention: when the disk is too full or sounds too old, the clips worth least go.
 
-Candidates come in rounds of at most ROUND, read in batches by id, so that memory does not grow
-with the library. Each clip is looked at again in the transaction that deletes it, since a person
-may have marked or labelled it meanwhile. Its history keeps the tombstone.
+The clips are ranked in one pass (`value.py`) and deleted in batches, a transaction each. Their
+history keeps the tombstones.
 """
 
 from __future__ import annotations
 
-import heapq
 import logging
 import shutil
 import sqlite3
@@ -16,9 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
-from appliance.care.value import WHY_LABELLED, Worth, worth
+from appliance.care.value import FREE, WHY_LABELLED, clips_of, ranked
 from appliance.errors import Conflict, EarmarkError
 from appliance.events import EventBus
 from appliance.library.clips import Clips
@@ -28,18 +25,17 @@ from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
 
-ROUND = 20_000
-BATCH = 1000
+TOGETHER = 50
+"""Clips deleted in one transaction: one fsync for all of them, and none waits long for it."""
+READ = 500
+TELL_EVERY = 1000
+PAUSE_S = 0.002
 AUTHOR = "retention"
 EXAMPLES = 20
 OLD = "older than retention.max_age_days"
 # Before this the wall clock had not been set: the age of a clip means nothing.
 CLOCK_IS_SET = 1_600_000_000.0
-_FREE = "c.protected = 0 AND NOT EXISTS (SELECT 1 FROM dataset_clips d WHERE d.clip_id = c.id)"
-_SELECT = (
-    "SELECT c.id, c.size, c.extra, c.recorded_at, c.clock_synced, l.name AS label"
-    " FROM clips c LEFT JOIN labels l ON l.id = c.label_id"
-)
+_TOO_OLD = "c.label_id IS NULL AND c.recorded_at > ? AND c.recorded_at < ?"
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ class Retention:
             self._timer.start()
 
     def stop(self) -> None:
-        """A run ends after the clip that it is at."""
+        """A run ends after the clips that it is at."""
         self._stop.set()
         for thread in (self._timer, self._runner):
             if thread is not None:
@@ -143,83 +139,139 @@ class Retention:
         return max(0, round(disk.used - limit)) if self._settings.max_use_percent < 100 else 0
 
     def _go(self, run: RetentionRun, wanted: int) -> RetentionRun:
+        """First the too old, all of them; then by value, until `wanted` bytes are free."""
         run = replace(run, wanted=wanted)
-        reasons: Counter[str] = Counter()
-        first: list[Going] = []
-        for going in self._plan(by_value=wanted > 0):
-            if self._stop.is_set():
-                run = replace(run, detail="the daemon stopped it")
-                break
-            if going.why != OLD and run.bytes >= wanted:
-                break
-            gone = run.dry_run or self._delete(going)
-            if not gone:
-                run = replace(run, failed=run.failed + 1)
-                continue
-            reasons[going.why] += 1
-            if len(first) < EXAMPLES:
-                first.append(going)
-            run = replace(run, clips=run.clips + 1, bytes=run.bytes + going.bytes)
-            if run.clips % BATCH == 0:
-                self._say(replace(run, reasons=dict(reasons), first=list(first)))
-        run = replace(run, state="done", reasons=dict(reasons), first=first)
+        count = _Count()
+        oldest = time.time() - self._settings.max_age_days * 86_400
+        old = (CLOCK_IS_SET, oldest) if self._settings.max_age_days else ()
+        try:
+            if old:
+                self._let_go(run, count, self._too_old(oldest), None)
+            if count.bytes < wanted:
+                self._let_go(run, count, self._by_value(old), wanted)
+        except _Stopped:
+            run = replace(run, detail="the daemon stopped it")
+        run = replace(count.so_far(run), state="done")
         if run.clips and not run.dry_run:
             log.info("retention deleted %d clips, %d MB", run.clips, run.bytes // 1_000_000)
         self._say(run)
         return run
 
+    def _let_go(
+        self, run: RetentionRun, count: _Count, plan: Iterator[Going], wanted: int | None
+    ) -> None:
+        told = count.clips
+        while batch := list(_batch(plan, None if wanted is None else wanted - count.bytes)):
+            if self._stop.is_set():
+                raise _Stopped
+            gone = batch if run.dry_run else self._delete(batch)
+            count.add(gone, failed=len(batch) - len(gone))
+            if count.clips - told >= TELL_EVERY:
+                told = count.clips
+                self._say(count.so_far(run))
+            if not run.dry_run:
+                self._stop.wait(PAUSE_S)  # whoever listens has its turn to write
+
     def _say(self, run: RetentionRun) -> None:
         self._latest = run
         self._bus.publish("retention", asdict(run))
 
-    def _plan(self, by_value: bool) -> Iterator[Going]:
-        """In order: the too old, and then (by_value) everything else, the least worth first."""
-        counts = {r["name"]: r["clips"] for r in self._db.rows("SELECT name, clips FROM labels")}
-        oldest = time.time() - self._settings.max_age_days * 86_400
-        for row in self._rows() if self._settings.max_age_days else ():
-            if self._too_old(row, oldest):
-                yield Going(row["id"], row["size"], OLD)
-        after: Worth | None = None
-        while by_value:
-            ranked = (
-                (worth(row, counts), row["size"])
-                for row in self._rows()
-                if not (self._settings.max_age_days and self._too_old(row, oldest))
-            )
-            found = heapq.nsmallest(
-                ROUND, (pair for pair in ranked if after is None or pair[0] > after)
-            )
-            for value, size in found:
-                yield Going(value.id, size, value.why)
-            if len(found) < ROUND:
-                return
-            after = found[-1][0]
-
-    @staticmethod
-    def _too_old(row: dict[str, Any], oldest: float) -> bool:
-        return bool(row["label"] is None and CLOCK_IS_SET < row["recorded_at"] < oldest)
-
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        """Clips that nothing holds, in batches by id."""
-        last = 0
+    def _too_old(self, oldest: float) -> Iterator[Going]:
+        """The oldest first."""
+        at, last = CLOCK_IS_SET, 0
         while rows := self._db.rows(
-            f"{_SELECT} WHERE c.id > ? AND {_FREE} ORDER BY c.id LIMIT {BATCH}", (last,)
+            f"SELECT c.id, c.size, c.recorded_at FROM clips c WHERE {_TOO_OLD}"
+            f" AND (c.recorded_at, c.id) > (?, ?) AND {FREE}"
+            f" ORDER BY c.recorded_at, c.id LIMIT {READ}",
+            (CLOCK_IS_SET, oldest, at, last),
         ):
-            yield from rows
-            last = rows[-1]["id"]
+            for row in rows:
+                yield Going(row["id"], row["size"], OLD)
+            at, last = rows[-1]["recorded_at"], rows[-1]["id"]
 
-    def _delete(self, going: Going) -> bool:
-        """False when something holds it by now, or when it cannot be deleted: the others go on."""
-        identifier = going.clip
+    def _by_value(self, old: tuple[float, ...]) -> Iterator[Going]:
+        """The least worth first, without the too old."""
+        for reasons in clips_of(ranked(self._db, _TOO_OLD if old else "", old), READ):
+            marks = ",".join("?" * len(reasons))
+            found = self._db.rows(
+                f"SELECT id, size FROM clips WHERE id IN ({marks})", list(reasons)
+            )
+            sizes = {row["id"]: row["size"] for row in found}
+            for clip, why in reasons.items():
+                if clip in sizes:
+                    yield Going(clip, sizes[clip], why)
+
+    def _delete(self, batch: list[Going]) -> list[Going]:
+        """Those that went. One that cannot be deleted does not keep the others."""
         try:
-            with self._db.write():
-                free = f"SELECT 1 FROM clips c WHERE c.id = ? AND {_FREE}"
-                if going.why != WHY_LABELLED:
-                    free += " AND c.label_id IS NULL"
-                if self._db.row(free, (identifier,)) is None:
-                    return False
-                self._clips.delete(identifier, AUTHOR)
+            return self._delete_together(batch)
         except (EarmarkError, OSError, sqlite3.DatabaseError) as error:
-            log.warning("clip %d could not be deleted: %s", identifier, error)
-            return False
-        return True
+            if len(batch) == 1:
+                log.warning("clip %d could not be deleted: %s", batch[0].clip, error)
+                return []
+        gone = []
+        for going in batch:
+            gone += self._delete([going])
+        return gone
+
+    def _delete_together(self, batch: list[Going]) -> list[Going]:
+        """In one transaction, in which each is looked at again: a person may have marked or
+        labelled it meanwhile."""
+        marks = ",".join("?" * len(batch))
+        with self._db.write():
+            free = {
+                row["id"]: row["label_id"] is not None
+                for row in self._db.rows(
+                    f"SELECT c.id, c.label_id FROM clips c WHERE c.id IN ({marks}) AND {FREE}",
+                    [going.clip for going in batch],
+                )
+            }
+            gone = [
+                going
+                for going in batch
+                if going.clip in free and (going.why == WHY_LABELLED or not free[going.clip])
+            ]
+            self._clips.delete_many([going.clip for going in gone], AUTHOR)
+        return gone
+
+
+class _Count:
+    """What a run has done so far."""
+
+    def __init__(self) -> None:
+        self.clips = self.bytes = self._failed = 0
+        self._reasons: Counter[str] = Counter()
+        self._first: list[Going] = []
+
+    def add(self, gone: list[Going], failed: int) -> None:
+        self.clips += len(gone)
+        self.bytes += sum(going.bytes for going in gone)
+        self._failed += failed
+        self._reasons.update(going.why for going in gone)
+        self._first += gone[: EXAMPLES - len(self._first)]
+
+    def so_far(self, run: RetentionRun) -> RetentionRun:
+        return replace(
+            run,
+            clips=self.clips,
+            bytes=self.bytes,
+            failed=self._failed,
+            reasons=dict(self._reasons),
+            first=list(self._first),
+        )
+
+
+class _Stopped(Exception):
+    pass
+
+
+def _batch(plan: Iterator[Going], missing: int | None) -> Iterator[Going]:
+    """The next that go together: not more of them than bring `missing` bytes, if that is given."""
+    for _ in range(TOGETHER):
+        if missing is not None and missing <= 0:
+            return
+        going = next(plan, None)
+        if going is None:
+            return
+        missing = None if missing is None else missing - going.bytes
+        yield going

@@ -117,10 +117,14 @@ def show(state: State, identifier: int) -> None:
                 f"{row['delay_ms']:.0f} ms from the deciding sample",
             ),
             ("version", f"{row['version']} (deployment {row['deployment']})"),
-            ("clip", row["clip"]),
+            ("clip", row["clip"] or _no_clip(row["no_clip"])),
             ("review", row["review"]),
         ]
     )
+
+
+def _no_clip(why: str | None) -> str | None:
+    return "dropped: speech is likely in it" if why == "speech" else None
 
 
 @detections.command("confirm", short_help="It was right.")

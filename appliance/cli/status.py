@@ -38,6 +38,7 @@ def status(state: State) -> None:
             ("listening", _deployment(seen["deployment"])),
             ("engine", _work(seen.get("engine_work"))),
             ("history", describe_history(seen["history"])),
+            ("speech", describe_speech(seen["speech"])),
         ]
     )
     privacy = seen.get("privacy")
@@ -86,6 +87,17 @@ def describe_history(history: dict[str, Any]) -> str:
     }
     parts = [words.get(history["state"], history["state"]), human_size(history["bytes"])]
     return ", ".join([*parts, *([history["problem"]] if history["problem"] else [])])
+
+
+def describe_speech(speech: dict[str, Any]) -> str | None:
+    """In one line; None while the filter is off and never dropped anything."""
+    today, ever = (sum(one["sounds"] for one in speech[of].values()) for of in ("today", "ever"))
+    dropped = f"{today} dropped today, {ever} ever"
+    if not speech["on"]:
+        return f"kept (setting privacy.drop_speech); {ever} dropped before" if ever else None
+    if speech["problem"]:
+        return f"nothing is kept that the box records by itself: {safe(speech['problem'])}"
+    return f"dropped from what the box records by itself: {dropped}"
 
 
 def _past(kept: dict[str, Any]) -> str:

@@ -230,7 +230,7 @@ class ShadowKeeper(Keeper):
         session = clips.sessions.heard_near(part.microphone, at)
         if session is None:
             session = self._chain.session(part.captured_ns, part.microphone)
-        return store_part(
+        clip = store_part(
             clips,
             part,
             source="shadow",
@@ -240,7 +240,8 @@ class ShadowKeeper(Keeper):
                 "score": round(sound.score, 4),
                 "version": self._version,
             },
-        ).id
+        )
+        return None if clip is None else clip.id
 
     def _keep(
         self, live: _Sound | None, own: _Sound | None, detection: int | None, clip: int | None

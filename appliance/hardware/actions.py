@@ -141,7 +141,8 @@ class Actions:
             lost_frames=0,
         )
         session = self._clips.new_session(None, "recording", capture.id)
-        return store_part(self._clips, part, source="recording", session=session, author=AUTHOR).id
+        clip = store_part(self._clips, part, source="recording", session=session, author=AUTHOR)
+        return None if clip is None else clip.id
 
     def _submitted(self, action: Callable[[], object]) -> Callable[[], object]:
         def do() -> None:

@@ -25,6 +25,7 @@ from appliance.library.labelling import Labelling
 from appliance.library.removal import Removal
 from appliance.library.search import Page
 from appliance.library.sessions import Sessions
+from appliance.library.speech_filter import SpeechFilter
 from appliance.paths import DataFolder
 from appliance.store.database import Database
 
@@ -48,6 +49,8 @@ class Clips:
         self._removal = Removal(db, folder, bus)
         self.keeping = Keeping(db, bus)
         self.sessions = Sessions(db)
+        # The daemon switches it on where the setting says so.
+        self.speech = SpeechFilter(db, bus, on=False)
 
     # --- sessions ------------------------------------------------------------------------------
 
@@ -258,6 +261,10 @@ class Clips:
     def delete(self, identifier: int, author: str) -> None:
         """NotFound, or Conflict when a dataset version holds the clip."""
         self._removal.delete(identifier, author)
+
+    def delete_many(self, identifiers: Sequence[int], author: str) -> None:
+        """All or none, in one transaction; at most `clip.BATCH`. Raises as `delete`."""
+        self._removal.delete_many(identifiers, author)
 
     # --- what has been imported ----------------------------------------------------------------
 

@@ -7,13 +7,14 @@ promises a sound which is gone.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from appliance.errors import Conflict, EarmarkError
 from appliance.events import EventBus
 from appliance.library import clip as clips
 from appliance.library import history
 from appliance.paths import DataFolder
-from appliance.store.database import Database
+from appliance.store.database import Database, Row
 
 log = logging.getLogger(__name__)
 
@@ -26,32 +27,59 @@ class Removal:
 
     def delete(self, identifier: int, author: str) -> None:
         """NotFound, or Conflict when a dataset version holds the clip. Its history stays."""
+        self.delete_many([identifier], author)
+
+    def delete_many(self, identifiers: Sequence[int], author: str) -> None:
+        """At most `clip.BATCH`, all or none, in one transaction. Raises as `delete`."""
+        marks = ",".join("?" * len(identifiers))
         with self._db.write() as tx:
-            clip = clips.get(self._db, identifier)
-            if holders := self._holders(identifier):
-                raise Conflict(
-                    f"clip {identifier} belongs to dataset version {', '.join(holders)}",
-                    "a dataset version never changes; take the clip's label away instead, and the"
-                    " next version will do without it",
-                )
-            history.note(tx, [identifier], author, clip.label, None, "delete clip")
-            tx.conn.execute("DELETE FROM clips WHERE id = ?", (identifier,))
-            self._db.after_commit(lambda: self._gone(identifier, clip.sha256))
+            # Not as a Clip: whatever else stands in the row, it goes.
+            found = self._db.rows(
+                "SELECT c.id, c.sha256, l.name AS label FROM clips c"
+                f" LEFT JOIN labels l ON l.id = c.label_id WHERE c.id IN ({marks}) ORDER BY c.id",
+                list(identifiers),
+            )
+            if missing := set(identifiers) - {clip["id"] for clip in found}:
+                clips.get(self._db, min(missing))
+            self._check_free(identifiers, marks)
+            for clip in found:
+                history.note(tx, [clip["id"]], author, clip["label"], None, "delete clip")
+            tx.conn.execute(f"DELETE FROM clips WHERE id IN ({marks})", list(identifiers))
+            if found:
+                self._db.after_commit(lambda: self._gone(found))
 
-    def _holders(self, identifier: int) -> list[str]:
+    def _check_free(self, identifiers: Sequence[int], marks: str) -> None:
         rows = self._db.rows(
-            "SELECT v.name FROM dataset_clips d JOIN dataset_versions v ON v.id = d.dataset_id"
-            " WHERE d.clip_id = ? ORDER BY v.id",
-            (identifier,),
+            "SELECT d.clip_id, v.name FROM dataset_clips d"
+            " JOIN dataset_versions v ON v.id = d.dataset_id"
+            f" WHERE d.clip_id IN ({marks}) ORDER BY d.clip_id, v.id",
+            list(identifiers),
         )
-        return [row["name"] for row in rows]
+        if not rows:
+            return
+        held = rows[0]["clip_id"]
+        names = ", ".join(row["name"] for row in rows if row["clip_id"] == held)
+        raise Conflict(
+            f"clip {held} belongs to dataset version {names}",
+            "a dataset version never changes; take the clip's label away instead, and the"
+            " next version will do without it",
+        )
 
-    def _gone(self, identifier: int, sha256: str) -> None:
+    def _gone(self, gone: Sequence[Row]) -> None:
         try:
             # Under the write lock, since the same sound may have arrived again meanwhile.
             with self._db.write():
-                if not self._db.row("SELECT 1 FROM clips WHERE sha256 = ?", (sha256,)):
-                    self._folder.clip(sha256).unlink(missing_ok=True)
-        except (EarmarkError, OSError) as error:
-            log.warning("the file of clip %d stays behind: %s", identifier, error)
-        self._bus.publish("clip", {"action": "deleted", "clips": [identifier]})
+                for clip in gone:
+                    self._unlink(clip)
+        except EarmarkError as error:
+            log.warning("the files of %d clips stay behind: %s", len(gone), error)
+        told = {"action": "deleted", "clips": [clip["id"] for clip in gone]}
+        self._bus.publish("clip", told)
+
+    def _unlink(self, clip: Row) -> None:
+        if self._db.row("SELECT 1 FROM clips WHERE sha256 = ?", (clip["sha256"],)):
+            return
+        try:
+            self._folder.clip(clip["sha256"]).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the file of clip %d stays behind: %s", clip["id"], error)

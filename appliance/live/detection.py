@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CONFIRMED, REFUTED = "confirmed", "refuted"
+SPEECH = "speech"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Detection:
     started_at and ended_at are epoch seconds of the wall clock; ended_at is None while it sounds.
     monotonic_ns is the onset within boot `boot_id`. delay_ms: from the last sample of the window
     that decided to the event, onset_delay_ms: from the sound's onset to the event. review_label is
-    what a person said that it was.
+    what a person said that it was; no_clip is "speech" when its clip was dropped for that.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Detection:
     review_label: str | None
     reviewed_by: str | None
     reviewed_at: float | None
+    no_clip: str | None
 
 
 @dataclass(frozen=True)
@@ -87,4 +89,5 @@ def from_row(row: Mapping[str, Any]) -> Detection:
         review_label=row["review_label"],
         reviewed_by=row["reviewed_by"],
         reviewed_at=row["reviewed_at"],
+        no_clip=row["no_clip"],
     )

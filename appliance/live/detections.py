@@ -17,6 +17,7 @@ from appliance.library.names import label_name
 from appliance.live.detection import (
     CONFIRMED,
     REFUTED,
+    SPEECH,
     Detection,
     DetectionPage,
     NewDetection,
@@ -41,8 +42,8 @@ _INSERT = """
 
 
 class Detections:
-    """Thread-safe. Topic `detection` on the bus: {"what": "new" | "ended" | "clip" | "reviewed",
-    "detection": {...}}."""
+    """Thread-safe. Topic `detection` on the bus: {"what": "new" | "ended" | "clip" | "no clip" |
+    "reviewed", "detection": {...}}."""
 
     def __init__(self, db: Database, clips: Clips, bus: EventBus) -> None:
         self._db = db
@@ -181,6 +182,14 @@ class Detections:
         self._tell("clip", detection)
         return detection
 
+    def goes_without(self, identifier: int, why: str) -> Detection:
+        """It gets no clip, for that reason."""
+        with self._db.write() as tx:
+            tx.conn.execute("UPDATE detections SET no_clip = ? WHERE id = ?", (why, identifier))
+        detection = self.get(identifier)
+        self._tell("no clip", detection)
+        return detection
+
     def close_open(self) -> int:
         """At start: end those that an earlier daemon left sounding when it was killed."""
         with self._db.write() as tx:
@@ -239,6 +248,8 @@ class Detections:
 
     def _find_clip(self, detection: Detection) -> None:
         """Give a detection without a clip one. A fresh one is still being recorded."""
+        if detection.no_clip == SPEECH:
+            return  # the history must not give back what was dropped on purpose
         if detection.clip is not None or time.time() - detection.started_at < FRESH_S:
             return
         try:

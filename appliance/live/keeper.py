@@ -19,7 +19,7 @@ from appliance import clock
 from appliance.audio.capture import Capture
 from appliance.audio.ring import Stretch
 from appliance.errors import EarmarkError
-from appliance.live.detection import Detection, NewDetection
+from appliance.live.detection import SPEECH, Detection, NewDetection
 from appliance.live.detections import Detections
 from appliance.recording.assembly import Part
 from appliance.recording.storing import SessionChain, store_part
@@ -172,4 +172,7 @@ class Keeper:
                 "detection": kept.row.id,
             },
         )
-        self._detections.attach(kept.row.id, clip.id)
+        if clip is None:
+            self._detections.goes_without(kept.row.id, SPEECH)
+        else:
+            self._detections.attach(kept.row.id, clip.id)

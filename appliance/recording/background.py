@@ -36,7 +36,8 @@ class BackgroundTask:
 
     state: "gathering", "done", "cancelled" or "incomplete" (it ended before its time; `detail`
     says why). gathered: samples so far; skipped: attempts that were dropped because something
-    rose above the background; next_in_s: until the next sample, in seconds of sound.
+    rose above the background, or somebody spoke; next_in_s: until the next sample, in seconds of
+    sound.
     """
 
     id: int
@@ -177,6 +178,9 @@ class Background:
         except EarmarkError as error:
             log.error("a background sample could not be stored: %s", error)
             task.end("incomplete", f"a sample could not be stored: {error}")
+            return
+        if clip is None:
+            task.dropped()
         else:
             task.stored(clip.id)
 
@@ -232,6 +236,10 @@ class _Task:
             self.end("done", "")
         else:
             self._tell("clip", self)
+
+    def dropped(self) -> None:
+        with self._lock:
+            self._gathering.again()
 
     def end(self, state: str, detail: str) -> None:
         self._unsubscribe()

@@ -32,7 +32,7 @@ class Gathering:
         self.starts = list(starts)
         self.seconds = seconds
         self.gathered = 0
-        self.skipped = 0  # attempts during which something rose above the background
+        self.skipped = 0  # attempts in which something rose above the background, or spoke
         self.elapsed_s = 0.0
         self._longest_s = longest_s
         self._trigger = Trigger(
@@ -54,6 +54,12 @@ class Gathering:
         if self._assembly is not None:
             return 0.0
         return max(0.0, max(self.starts[self.gathered], self._not_before_s) - self.elapsed_s)
+
+    def again(self) -> None:
+        """The last sample was no good after all: gather another in its place."""
+        self.gathered -= 1
+        self.skipped += 1
+        self._not_before_s = self.elapsed_s + PAUSE_S
 
     def push(self, chunk: Chunk) -> list[Part]:
         """The samples that this chunk completes (at most one)."""

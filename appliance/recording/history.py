@@ -313,7 +313,7 @@ class History:
                 self._guarded(self._tapes.pop(identifier).close)
         for identifier, capture in wanted.items():
             if identifier not in self._tapes:
-                self._tapes[identifier] = Tape(self._root, capture)
+                self._tapes[identifier] = Tape(self._root, capture, self._clips.speech)
 
     def _guarded(self, write: Callable[[], None]) -> None:
         """A disk that refuses costs the history that sound, and nobody anything else."""

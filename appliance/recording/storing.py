@@ -27,8 +27,11 @@ def store_part(
     label: str | None = None,
     author: str = "",
     extra: Mapping[str, Any] | None = None,
-) -> Clip:
-    """Store `part` with the number and moment of its first sample; durable when this returns."""
+) -> Clip | None:
+    """Store `part` with the number and moment of its first sample; durable when this returns.
+    None when the speech filter dropped it."""
+    if clips.speech.drops(source, part.microphone, part.samples, part.rate):
+        return None
     facts = dict(extra or {})
     if part.lost_frames:
         facts["lost_frames"] = part.lost_frames

@@ -213,6 +213,10 @@ class Take:
                 )
                 self._problems.append(f"{length} could not be stored: {error}")
                 continue
+            if clip is None:
+                length = human_duration(len(part.samples) / part.rate)
+                self._problems.append(f"{length} were not kept: speech is likely in them")
+                continue
             with self._lock:
                 self._stored.append(clip.id)
             self._told("clip", self)

@@ -20,6 +20,7 @@ from appliance.audio.capture import Capture
 from appliance.audio.flac import write_flac
 from appliance.audio.resample import StreamResampler
 from appliance.audio.source import Chunk, Samples
+from appliance.library.speech_filter import SpeechFilter
 from appliance.paths import fsync_file
 from appliance.recording.minutes import RATE, UNFINISHED, file_name, make_folder, minutes_in
 
@@ -32,8 +33,9 @@ WAITING_LIMIT_S = 30.0
 
 
 class Tape:
-    def __init__(self, root: Path, capture: Capture) -> None:
+    def __init__(self, root: Path, capture: Capture, speech: SpeechFilter) -> None:
         self.capture = capture
+        self._speech = speech
         self.folder = make_folder(root, capture.id)
         for left in self.folder.glob(f"{UNFINISHED}*"):
             left.unlink()
@@ -130,7 +132,7 @@ class Tape:
             self._held_count += len(made)
 
     def _write(self, count: int) -> None:
-        """The first `count` samples that are held, as one file."""
+        """The first `count` samples that are held, as one file; none when speech is in them."""
         last = self._last
         assert last is not None
         held = np.concatenate(self._held)
@@ -139,6 +141,8 @@ class Tape:
         self._held, self._held_count = ([rest] if len(rest) else []), len(rest)
         self._done += count
         follows, self._follows = self._follows, False
+        if self._speech.drops("history", self.capture.id, samples, RATE):
+            return
         number, self._number = self._number + 1, self._number + 1
         stamp = clock.stamp_at(last.moment_ns(frame))
         target = self.folder / file_name(number, stamp, count / RATE, follows, last.speed)

@@ -147,16 +147,17 @@ class Triggers:
         self._worker.submit(lambda: self._store_now(watcher, part, facts))
 
     def _store_now(self, watcher: Watcher, part: Part, facts: Mapping[str, Any]) -> None:
-        stored = False
+        stored: bool | None = False
         if self.no_room():
             watcher.stored(stored)
             return
         try:
             session = self._sessions.session(part.captured_ns, part.microphone)
             clip = store_part(self._clips, part, source="trigger", session=session, extra=facts)
-            stored = True
-            told = {"what": "triggered", "microphone": part.microphone, "clip": clip.id}
-            self._bus.publish("recording", told)
+            stored = None if clip is None else True
+            if clip is not None:
+                told = {"what": "triggered", "microphone": part.microphone, "clip": clip.id}
+                self._bus.publish("recording", told)
         except EarmarkError as error:
             log.error("a triggered recording could not be stored: %s", error)
         finally:

@@ -95,11 +95,12 @@ class Watcher:
             if self._opened is not None and self._held:
                 self._close(self._held[-1].end_frame, "stopped")
 
-    def stored(self, done: bool) -> None:
+    def stored(self, done: bool | None) -> None:
+        """None: the speech filter dropped it, so that it was neither stored nor missed."""
         with self._lock:
             self._waiting -= 1
-            self._counts.clips += done
-            self._counts.missed += not done
+            self._counts.clips += done is True
+            self._counts.missed += done is False
 
     def state(self, view: MicrophoneView) -> TriggerState:
         with self._lock:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from appliance.api.answers import answer
 from appliance.api.schemas.base import Body, example
 from appliance.api.services import Author, ServicesDep
+from appliance.library.speech_filter import SpeechState
 from appliance.recording.privacy import LONGEST_REASON, LONGEST_S, PRIVACY, PrivacyState
 
 router = APIRouter(prefix="/privacy", tags=["privacy"])
@@ -27,6 +28,13 @@ class NewPause(Body):
 def get_privacy(services: ServicesDep) -> Response:
     """Whether the microphones are closed, why, and until when."""
     return answer(services.privacy.state())
+
+
+@router.get("/speech", response_model=SpeechState)
+def get_speech(services: ServicesDep) -> Response:
+    """Whether speech is dropped (setting `privacy.drop_speech`), and how much was: of what the
+    box would have kept by itself, by source, today and ever. Never what was said."""
+    return answer(services.clips.speech.state())
 
 
 @router.post("/pause", response_model=PrivacyState)

@@ -11,6 +11,7 @@ from appliance.api.condition import condition
 from appliance.api.services import ServicesDep
 from appliance.care.space import SpaceState
 from appliance.jobs.job import Job
+from appliance.library.speech_filter import SpeechState
 from appliance.models.deploy import Deployment, Work
 from appliance.recording.history import HistoryStatus
 from appliance.recording.microphones import MicrophoneView
@@ -40,6 +41,7 @@ class Status(BaseModel):
     memory_mb: float
     microphones: list[MicrophoneView]
     privacy: PrivacyState
+    speech: SpeechState
     deployment: Deployment | None
     engine_work: Work | None
     job: Job | None
