@@ -19,10 +19,11 @@ AT_ONCE = (
     "listen.threshold",
     "gate.",
     "history.max_mb",
-    "history.min_free_mb",
     "hooks.timeout_s",
     "hooks.waiting",
-    "hooks.disk_low_mb",
+    "privacy.quiet_hours",
+    "retention.",
+    "space.",
     "training.",
 )
 """Names, or sections with their dot: what is looked up each time that it is needed. Everything
@@ -51,7 +52,15 @@ def reload(services: Services) -> Reloaded:
             made = with_value(made, name, value_of(read, name))
         services.settings = services.health.settings = made
         services.thresholds.default = made.listen.threshold
-        for part in (services.gate, services.history, services.hooks, services.runner):
+        for part in (
+            services.gate,
+            services.history,
+            services.hooks,
+            services.quiet_hours,
+            services.retention,
+            services.runner,
+            services.space,
+        ):
             part.use(made)
         done = Reloaded(now, [name for name in changed if name not in now])
         log.info(
