@@ -30,7 +30,7 @@ from appliance.care.backups import Backups
 from appliance.care.clock_set import ClockSet
 from appliance.care.quiet_hours import QuietHours
 from appliance.care.retention import Retention
-from appliance.care.space import Space
+from appliance.care.space import DETECTION_CLIPS, TRIGGERED, Space
 from appliance.errors import Conflict
 from appliance.events import EventBus
 from appliance.gate.comparisons import Comparisons
@@ -217,9 +217,10 @@ def running(
             partial(runner.resume, by="listening"),
         )
         space = Space(folder.root, settings.space, bus)
-        history.low_space = space.low
-        listener.keep_no_clips_while(space.low)
-        triggers.no_room = space.critical
+        history.missing = space.missing
+        listener.keep_no_clips_while(partial(space.sheds, DETECTION_CLIPS))
+        triggers.no_room = partial(space.sheds, TRIGGERED)
+        quiet_hours = QuietHours(privacy, settings.privacy.quiet_hours)
         retention = Retention(db, clips, folder, settings.retention, bus)
         hooks = Hooks(folder, settings.hooks, bus)
         hardware = Hardware(
@@ -236,13 +237,13 @@ def running(
             runner=runner,
             deployments=deployments,
             listener=listener,
-            low_space=lambda: hooks.disk_low or space.low(),
+            low_space=space.low,
         )
         for name, part in (
             ("hooks", hooks),
             ("space", space),
             ("privacy", privacy),
-            ("quiet hours", QuietHours(privacy, settings.privacy.quiet_hours)),
+            ("quiet hours", quiet_hours),
             ("microphones", microphones),
             ("history", history),
             ("recorder", recorder),
@@ -275,6 +276,7 @@ def running(
             datasets=datasets,
             microphones=microphones,
             privacy=privacy,
+            quiet_hours=quiet_hours,
             recorder=recorder,
             triggers=triggers,
             schedules=schedules,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from appliance.errors import InvalidInput
+from appliance.hours import spans
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -97,9 +98,6 @@ class HistorySettings:
         6.0, "sound kept of each microphone, to hear new versions against it; 0 keeps none", 0, 168
     )
     max_mb: int = _help(3000, "the whole history is no larger; the oldest goes", 1, 10_000_000)
-    min_free_mb: int = _help(
-        1000, "when less is free on the disk the history goes, before anything else", 0, 10_000_000
-    )
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,6 @@ class HooksSettings:
     timeout_s: float = _help(30.0, "a hook that takes longer is ended", 1, 100)
     parallel: int = _help(2, "hooks that run at once", 1, 16)
     waiting: int = _help(100, "events that may wait for a hook; more, and the oldest go", 1, 10_000)
-    disk_low_mb: int = _help(1000, "the event disk-low comes when less is free", 1, 10_000_000)
 
 
 @dataclass(frozen=True)
@@ -183,11 +180,15 @@ class BackupSettings:
 @dataclass(frozen=True)
 class SpaceSettings:
     low_mb: int = _help(
-        500, "room is low when less is free: no history, no clips of detections", 1, 10_000_000
+        1000, "room is low when less is free: everybody is told; no history", 0, 10_000_000
     )
-    low_percent: float = _help(0.5, "the same as a share of the disk", 0, 90)
+    low_percent: float = _help(1.0, "the same as a share of the disk", 0, 90)
+    short_mb: int = _help(
+        500, "room is short when less is free: no clips of detections either", 0, 10_000_000
+    )
+    short_percent: float = _help(0.5, "the same as a share of the disk", 0, 90)
     critical_mb: int = _help(
-        100, "room is critical when less is free: no triggered recordings either", 1, 10_000_000
+        100, "room is critical when less is free: no triggered recordings either", 0, 10_000_000
     )
     critical_percent: float = _help(0.1, "the same as a share of the disk", 0, 90)
 
@@ -245,6 +246,9 @@ class SettingHelp:
     @property
     def environment(self) -> str:
         return "EARMARK_" + self.name.upper().replace(".", "_")
+
+
+_MOVED = {"history.min_free_mb": "space.low_mb", "hooks.disk_low_mb": "space.low_mb"}
 
 
 def describe() -> list[SettingHelp]:
@@ -344,6 +348,8 @@ def _build(given: Mapping[str, tuple[Any, str]]) -> Settings:
 
 
 def _unknown(name: str, origin: str) -> NoReturn:
+    if name in _MOVED:
+        raise InvalidInput(f"{origin}: {name!r} is no setting any more", f"use {_MOVED[name]!r}")
     close = difflib.get_close_matches(name, [row.name for row in describe()], n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}?" if close else "see docs/settings.md for those that exist"
     raise InvalidInput(f"{origin}: unknown setting {name!r}", hint)
@@ -374,6 +380,8 @@ def _checked(row: SettingHelp, value: Any, origin: str) -> Any:
             f"{origin}: {row.name} is {value!r}, which is not a {wanted.__name__}",
             f"{row.help}; the default is {row.default!r}",
         )
+    if row.name == "privacy.quiet_hours":
+        spans(value, f"{origin}: {row.name}")
     if row.low is not None and not row.low <= value <= (row.high or value):
         raise InvalidInput(
             f"{origin}: {row.name} is {value!r}, outside {row.low:g} to {row.high:g}", row.help

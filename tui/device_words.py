@@ -36,6 +36,9 @@ def status_lines(status: Mapping[str, Any]) -> list[Content]:
     ]
     if speech := speech_words(status.get("speech")):
         lines.append(_row("speech", speech))
+    if shed := (status.get("space") or {}).get("shed"):
+        words = f"! the disk is nearly full; not kept now: {', '.join(shed)}"
+        lines.insert(0, Content.assemble((words, "bold $warning")))
     if paused := privacy_words(status.get("privacy")):
         lines.insert(0, Content.assemble((paused, "bold $warning")))
     return lines

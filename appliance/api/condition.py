@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,15 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 def condition(services: Services) -> dict[str, Any]:
     """What `GET /status` answers."""
-    disk = shutil.disk_usage(services.folder.root)
+    space = services.space.look()
     return {
         "version": __version__,
         "uptime_s": clock.seconds() - services.started,
         "boot_id": clock.boot_id(),
         "clock_synced": clock.clock_synced(),
         "data_folder": services.folder.root,
-        "disk": {"free": disk.free, "total": disk.total},
-        "space": services.space.state(),
+        "disk": {"free": space.free, "total": space.total},
+        "space": space,
         "memory_mb": memory_mb(),
         "microphones": services.microphones.all(),
         "privacy": services.privacy.state(),

@@ -9,8 +9,8 @@ from typing import IO, Protocol
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from appliance.api.space import check_space
 from appliance.errors import InvalidInput, TooLarge
+from appliance.library.disk import check_room
 from appliance.units import human_size
 
 MOST_FILES = 64
@@ -89,7 +89,7 @@ class Sink:
                 f"the body is larger than {human_size(self._cap)}: nothing of it was kept",
                 "send fewer files in a request, or raise the setting http.max_upload_mb",
             )
-        check_space(self._work, len(block))
+        check_room(self._work, len(block))
         self._parser.write(block)
 
     def finish(self, block: bytes) -> None:

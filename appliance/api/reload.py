@@ -19,11 +19,12 @@ AT_ONCE = (
     "listen.threshold",
     "gate.",
     "history.max_mb",
-    "history.min_free_mb",
     "hooks.timeout_s",
     "hooks.waiting",
-    "hooks.disk_low_mb",
     "privacy.drop_speech",
+    "privacy.quiet_hours",
+    "retention.",
+    "space.",
     "training.",
 )
 """Names, or sections with their dot: what is looked up each time that it is needed. Everything
@@ -53,7 +54,15 @@ def reload(services: Services) -> Reloaded:
         services.settings = services.health.settings = made
         services.thresholds.default = made.listen.threshold
         services.clips.speech.switch(made.privacy.drop_speech)
-        for part in (services.gate, services.history, services.hooks, services.runner):
+        for part in (
+            services.gate,
+            services.history,
+            services.hooks,
+            services.quiet_hours,
+            services.retention,
+            services.runner,
+            services.space,
+        ):
             part.use(made)
         done = Reloaded(now, [name for name in changed if name not in now])
         log.info(

@@ -19,6 +19,7 @@ from appliance.logtail import LogTail
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.care.backups import Backups
+    from appliance.care.quiet_hours import QuietHours
     from appliance.care.retention import Retention
     from appliance.care.space import Space
     from appliance.events import EventBus
@@ -65,6 +66,7 @@ class Services:
     datasets: Datasets
     microphones: Microphones
     privacy: Privacy
+    quiet_hours: QuietHours
     recorder: Recorder
     triggers: Triggers
     schedules: Schedules
@@ -115,6 +117,7 @@ class Services:
             self.hardware,
             self.queue,
             self.clips.speech,
+            self.space,
         )
 
     def close(self) -> None:

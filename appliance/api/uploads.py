@@ -7,7 +7,6 @@ nothing behind. Parsing, hashing and writing happen in a thread, a block at a ti
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -23,8 +22,8 @@ from starlette.requests import ClientDisconnect
 
 from appliance.api.limits import declared
 from appliance.api.multipart import Form, Sink, Worker
-from appliance.api.space import check_space, no_space
 from appliance.errors import InvalidInput
+from appliance.library.disk import check_room, disk_errors
 from appliance.paths import DataFolder
 
 BLOCK = 1 << 19
@@ -47,7 +46,7 @@ async def received(
             f"the body is {content_type[:80] or 'of no type'!r}, not multipart/form-data",
             "send each file as a part called `file`: curl -F file=@sound.wav",
         )
-    await run_in_threadpool(check_space, folder.incoming, declared(request.scope))
+    await run_in_threadpool(check_room, folder.incoming, declared(request.scope))
     work = Path(
         await run_in_threadpool(tempfile.mkdtemp, prefix=_FOLDER_PREFIX, dir=folder.incoming)
     )
@@ -79,12 +78,13 @@ def sweep(folder: DataFolder) -> int:
 async def _stream(request: Request, sink: Sink) -> None:
     block = bytearray()
     try:
-        async for chunk in request.stream():
-            block += chunk
-            if len(block) >= BLOCK:
-                await run_in_threadpool(sink.write, bytes(block))
-                block.clear()
-        await run_in_threadpool(sink.finish, bytes(block))
+        with disk_errors("the upload"):
+            async for chunk in request.stream():
+                block += chunk
+                if len(block) >= BLOCK:
+                    await run_in_threadpool(sink.write, bytes(block))
+                    block.clear()
+            await run_in_threadpool(sink.finish, bytes(block))
     except ClientDisconnect:
         raise InvalidInput(
             "the upload stopped before its end: nothing of it was kept", "send it again"
@@ -93,7 +93,3 @@ async def _stream(request: Request, sink: Sink) -> None:
         raise InvalidInput(
             f"the multipart body is broken: {error}", "send it with curl -F or `earmark import`"
         ) from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise no_space() from error
-        raise

@@ -24,6 +24,7 @@ from appliance.care.checks import (
     tensorrt,
 )
 from appliance.care.checks import clock as clock_check
+from appliance.care.space import Space, look_at
 from appliance.hardware.hardware import Hardware
 from appliance.jobs.job import ENDED
 from appliance.jobs.queue import Queue
@@ -57,6 +58,7 @@ class Health:
     hardware: Hardware
     queue: Queue
     speech: SpeechFilter
+    space: Space
     root: Path = Path("/")
     _slow: dict[str, tuple[float, Check]] = field(default_factory=dict, init=False)
     _looking: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -98,7 +100,7 @@ class Health:
         )
 
     def _disk(self) -> Check:
-        return disk.check(self.folder.root, self.settings.hooks.disk_low_mb * 1_000_000)
+        return disk.check(self.folder.root, self.space.look)
 
     def _database(self) -> Check:
         if "database" in self.hardware.view().hung:
@@ -124,12 +126,13 @@ class Health:
 
 def look_without_daemon(folder: DataFolder, settings: Settings, root: Path = Path("/")) -> Report:
     """The checks that need no daemon; nothing is written to `folder`."""
+    there = _there(folder.root)
     return report(
         guarded(name, check)
         for name, check in (
             (
                 disk.NAME,
-                lambda: disk.check(_there(folder.root), settings.hooks.disk_low_mb * 1_000_000),
+                lambda: disk.check(there, lambda: look_at(there, settings.space)),
             ),
             (database.NAME, lambda: database.check_file(folder.database)),
             (gpu.NAME, lambda: gpu.check(root)),

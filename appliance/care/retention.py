@@ -20,7 +20,7 @@ from appliance.errors import Conflict, EarmarkError
 from appliance.events import EventBus
 from appliance.library.clips import Clips
 from appliance.paths import DataFolder
-from appliance.settings import RetentionSettings
+from appliance.settings import RetentionSettings, Settings
 from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -83,17 +83,24 @@ class Retention:
         self._lock = threading.Lock()
         self._latest: RetentionRun | None = None
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._timer: threading.Thread | None = None
         self._runner: threading.Thread | None = None
 
+    def use(self, settings: Settings) -> None:
+        """Take up other limits while it runs: the next run goes by them. Another `every_h` counts
+        from now."""
+        self._settings = settings.retention
+        self._wake.set()
+
     def start(self) -> None:
-        if self._settings.every_h:
-            self._timer = threading.Thread(target=self._every, name="retention", daemon=True)
-            self._timer.start()
+        self._timer = threading.Thread(target=self._every, name="retention", daemon=True)
+        self._timer.start()
 
     def stop(self) -> None:
         """A run ends after the clips that it is at."""
         self._stop.set()
+        self._wake.set()
         for thread in (self._timer, self._runner):
             if thread is not None:
                 thread.join()
@@ -117,7 +124,11 @@ class Retention:
         return self._go(RetentionRun(dry_run), self._excess() if wanted is None else wanted)
 
     def _every(self) -> None:
-        while not self._stop.wait(self._settings.every_h * 3600):
+        while not self._stop.is_set():
+            every_h = self._settings.every_h
+            if self._wake.wait(every_h * 3600 if every_h else None):
+                self._wake.clear()
+                continue
             try:
                 self.begin()
             except Conflict:

@@ -1,7 +1,8 @@
-"""Room on the disk as one state that everybody asks: ok, low or critical.
+"""Room on the disk, judged in one place: how little there is, and what is spared for it.
 
-What can be spared goes first: at low the history and the clips of detections, at critical triggered
-recording too. Labels, jobs and what a person records go on until the disk's last reserve.
+The less room, the more is spared, and always in the same order: first the history, which is the
+one thing on the disk that is only a cache; then the clips of detections, then triggered
+recordings; at last the library takes no new sounds at all. Labels and jobs are never spared.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ from pathlib import Path
 from typing import Protocol
 
 from appliance.events import EventBus
-from appliance.settings import SpaceSettings
+from appliance.library.disk import RESERVE_BYTES
+from appliance.settings import Settings, SpaceSettings
 
 log = logging.getLogger(__name__)
 
-OK = "ok"
-LOW = "low"
-CRITICAL = "critical"
+OK, LOW, SHORT, CRITICAL, FULL = "ok", "low", "short", "critical", "full"
+LEVELS = (OK, LOW, SHORT, CRITICAL, FULL)
+HISTORY = "history"
+DETECTION_CLIPS = "clips of detections"
+TRIGGERED = "triggered recordings"
+NEW_SOUNDS = "new sounds"
+SPARED = (HISTORY, DETECTION_CLIPS, TRIGGERED, NEW_SOUNDS)
+"""What each level after `ok` spares, besides all that the levels before it do."""
+
 LOOK_EVERY_S = 5.0
 BACK = 1.2
 """A level is left when there is so many times more room than its limit, or it would flutter."""
-
-_SHED = {OK: [], LOW: ["history", "detection clips"]}
-_SHED[CRITICAL] = [*_SHED[LOW], "triggered recordings"]
 
 
 class Usage(Protocol):
@@ -41,16 +46,45 @@ class Usage(Protocol):
 
 @dataclass(frozen=True)
 class SpaceState:
-    """level: ok, low or critical; free, total: bytes; shed: what is not kept meanwhile."""
+    """level: ok, low, short, critical or full; free, total: bytes; limit: bytes, room is low when
+    less is free; shed: what is not kept meanwhile."""
 
     level: str
     free: int
     total: int
+    limit: int
     shed: list[str]
 
 
+def limits(settings: SpaceSettings, total: int) -> dict[str, int]:
+    """Each level after `ok`, and the bytes below which it begins, for a disk of `total` bytes. A
+    level never begins later than a worse one, whatever the settings say."""
+    full = RESERVE_BYTES
+    critical = max(full, _limit(settings.critical_mb, settings.critical_percent, total))
+    short = max(critical, _limit(settings.short_mb, settings.short_percent, total))
+    low = max(short, _limit(settings.low_mb, settings.low_percent, total))
+    return {LOW: low, SHORT: short, CRITICAL: critical, FULL: full}
+
+
+def judge(settings: SpaceSettings, free: int, total: int, before: str = OK) -> SpaceState:
+    """What `free` bytes of `total` mean, when the level was `before`."""
+    found = OK
+    begins = limits(settings, total)
+    for level, limit in begins.items():
+        held = LEVELS.index(before) >= LEVELS.index(level)
+        if free < limit * (BACK if held else 1):
+            found = level
+    return SpaceState(found, free, total, begins[LOW], list(SPARED[: LEVELS.index(found)]))
+
+
+def look_at(folder: Path, settings: SpaceSettings) -> SpaceState:
+    """The disk that holds `folder`, for whoever has no daemon to ask. Raises OSError."""
+    seen = shutil.disk_usage(folder)
+    return judge(settings, seen.free, seen.total)
+
+
 class Space:
-    """Thread-safe. Topic `space` on the bus, once for each change: a SpaceState."""
+    """Thread-safe. Topic `space` on the bus, once for each change of level: a SpaceState."""
 
     def __init__(
         self,
@@ -63,9 +97,15 @@ class Space:
         self._settings = settings
         self._bus = bus
         self._usage = usage
-        self._state = SpaceState(OK, 0, 0, [])
+        self._state = judge(settings, 1 << 62, 0)
+        self._looking = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def use(self, settings: Settings) -> None:
+        """Take up other limits while it runs, at once."""
+        self._settings = settings.space
+        self.look()
 
     def start(self) -> None:
         """Look at once, so that nobody begins on a full disk, and then every few seconds."""
@@ -82,45 +122,46 @@ class Space:
         """As it was seen last."""
         return self._state
 
+    def sheds(self, what: str) -> bool:
+        """Whether `what`, one of `SPARED`, is not kept now."""
+        return what in self._state.shed
+
     def low(self) -> bool:
         """Whether room is low, or worse."""
         return self._state.level != OK
 
-    def critical(self) -> bool:
-        return self._state.level == CRITICAL
+    def missing(self) -> int | None:
+        """Bytes to be freed before there is no less than the first limit; None when room is not
+        low."""
+        state = self._state
+        return None if state.level == OK else max(0, state.limit - state.free)
 
     def look(self) -> SpaceState:
         """See how much room there is, and tell when the level has changed."""
-        try:
-            seen = self._usage(self._folder)
-        except OSError as error:
-            log.warning("the disk's space is unknown: %s", error)
-            return self._state
-        before = self._state.level
-        level = self._level(before, seen.free, seen.total)
-        self._state = SpaceState(level, seen.free, seen.total, _SHED[level])
-        if level != before:
-            shed = ", ".join(_SHED[level]) or "nothing"
-            log.log(
-                logging.INFO if level == OK else logging.WARNING,
-                "room on the disk is %s: %d MB free; not kept now: %s",
-                level,
-                seen.free // 1_000_000,
-                shed,
-            )
-            self._bus.publish("space", asdict(self._state))
-        return self._state
-
-    def _level(self, before: str, free: int, total: int) -> str:
-        chosen = self._settings
-        critical = max(chosen.critical_mb * 1e6, chosen.critical_percent / 100 * total)
-        low = max(chosen.low_mb * 1e6, chosen.low_percent / 100 * total, critical)
-        if free < critical * (BACK if before == CRITICAL else 1):
-            return CRITICAL
-        if free < low * (1 if before == OK else BACK):
-            return LOW
-        return OK
+        with self._looking:
+            try:
+                seen = self._usage(self._folder)
+            except OSError as error:
+                log.warning("the disk's space is unknown: %s", error)
+                return self._state
+            before = self._state.level
+            state = judge(self._settings, seen.free, seen.total, before)
+            self._state = state
+            if state.level != before:
+                log.log(
+                    logging.INFO if state.level == OK else logging.WARNING,
+                    "room on the disk is %s: %d MB free; not kept now: %s",
+                    state.level,
+                    seen.free // 1_000_000,
+                    ", ".join(state.shed) or "nothing",
+                )
+                self._bus.publish("space", asdict(state))
+            return state
 
     def _run(self) -> None:
         while not self._stop.wait(LOOK_EVERY_S):
             self.look()
+
+
+def _limit(megabytes: int, percent: float, total: int) -> int:
+    return round(max(megabytes * 1e6, percent / 100 * total))

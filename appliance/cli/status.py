@@ -30,7 +30,7 @@ def status(state: State) -> None:
         [
             ("earmark", f"{seen['version']}, up {human_duration(seen['uptime_s'])}"),
             ("data", seen["data_folder"]),
-            ("disk", f"{human_size(disk['free'])} free of {human_size(disk['total'])}"),
+            ("disk", _disk(disk, seen.get("space"))),
             ("memory", f"{seen['memory_mb']:.0f} MB"),
             ("clips", f"{seen['clips']} with {count(seen['labels'], 'label')}"),
             ("training", ready + (f", and {count(more, 'more reason')}" if more > 0 else "")),
@@ -51,6 +51,13 @@ def status(state: State) -> None:
         say(f"microphone {safe(microphone['name'])}: {_microphone(microphone)}{kept_s}")
     if not seen["microphones"]:
         say("No microphone is set up: earmark devices")
+
+
+def _disk(disk: dict[str, Any], space: dict[str, Any] | None) -> str:
+    room = f"{human_size(disk['free'])} free of {human_size(disk['total'])}"
+    if not space or not space["shed"]:
+        return room
+    return f"{room}; {space['level']}: not kept now: {', '.join(space['shed'])}"
 
 
 def _job(job: dict[str, Any] | None, waiting: int) -> str:
@@ -83,7 +90,7 @@ def describe_history(history: dict[str, Any]) -> str:
         "on": f"the last {history['hours']:g} h of each microphone",
         "off": "off (setting history.hours)",
         "paused": "paused: earmark history resume",
-        "shed": "off, because the disk is nearly full (setting history.min_free_mb)",
+        "shed": "off, because the disk is nearly full (setting space.low_mb)",
     }
     parts = [words.get(history["state"], history["state"]), human_size(history["bytes"])]
     return ", ".join([*parts, *([history["problem"]] if history["problem"] else [])])

@@ -44,6 +44,7 @@ class Translator:
     def __init__(self) -> None:
         self._lost: set[str] = set()
         self._ended: set[int] = set()
+        self._disk_low = False
 
     def push(self, event: Event) -> Happening | None:
         """What this event means to a hook, None when nothing."""
@@ -67,6 +68,11 @@ class Translator:
         if deployment["state"] != "live" or deployment["problem"]:
             return None
         return "deployed", {"deployment": deployment}
+
+    def _space(self, space: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        # Told once: neither when it gets worse nor when it gets a little better.
+        was_low, self._disk_low = self._disk_low, space["level"] != "ok"
+        return ("disk-low", {"disk": space}) if self._disk_low and not was_low else None
 
     def _privacy(self, data: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
         return ("paused" if data["privacy"]["paused"] else "resumed"), {"privacy": data["privacy"]}
@@ -99,7 +105,12 @@ def example(kind: str) -> Happening:
             "job": {"id": 1, "state": "completed", "reason": "converged", "version": "V001"}
         },
         "deployed": {"deployment": {"version": "V001", "precision": "fp32", "state": "live"}},
-        "disk-low": {"disk": {"free": 500_000_000, "total": 64_000_000_000}},
+        "disk-low": {
+            "disk": {
+                "level": "low", "free": 900_000_000, "total": 64_000_000_000,
+                "limit": 1_000_000_000, "shed": ["history"],
+            }
+        },
         "microphone-lost": {"microphone": microphone},
         "microphone-back": {"microphone": {**microphone, "status": {"state": "running"}}},
         "paused": {"privacy": {"paused": True, "detail": "not listening: privacy"}},

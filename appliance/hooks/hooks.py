@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import threading
 import time
 from collections import deque
@@ -22,9 +21,6 @@ from appliance.settings import HooksSettings, Settings
 
 log = logging.getLogger(__name__)
 
-DISK_EVERY_S = 30.0
-# Space has come back when it is this much above the limit: no hook a minute around it.
-_DISK_BACK = 1.2
 _LOGGED_LINES = 20
 
 
@@ -61,21 +57,11 @@ class Hooks:
     """Thread-safe. A happening waits in a queue of limited length for one of a few threads, and
     each hook runs in a process with a time limit: nothing that a hook does reaches the daemon."""
 
-    def __init__(
-        self,
-        folder: DataFolder,
-        settings: HooksSettings,
-        bus: EventBus,
-        *,
-        disk_free: Callable[[], int] | None = None,
-    ) -> None:
-        """disk_free: bytes that are free where the data lie."""
+    def __init__(self, folder: DataFolder, settings: HooksSettings, bus: EventBus) -> None:
         self._folder = Path(settings.folder).expanduser() if settings.folder else folder.hooks
         self._data = folder.root
         self._settings = settings
         self._bus = bus
-        self._disk_free = disk_free or (lambda: shutil.disk_usage(folder.root).free)
-        self._disk_low = False
         self._translator = Translator()
         self._queue: deque[Happening] = deque()
         self._changed = threading.Condition()
@@ -85,27 +71,20 @@ class Hooks:
         self._threads: list[threading.Thread] = []
         self._unsubscribe: Callable[[], None] = lambda: None
 
-    @property
-    def disk_low(self) -> bool:
-        """Whether less is free than `hooks.disk_low_mb`, and has not come back since."""
-        return self._disk_low
-
     def use(self, settings: Settings) -> None:
         """Take up the limits that may change while it runs; not the folder, not the threads."""
         self._settings = replace(
             self._settings,
             timeout_s=settings.hooks.timeout_s,
             waiting=settings.hooks.waiting,
-            disk_low_mb=settings.hooks.disk_low_mb,
         )
 
     def start(self) -> None:
         with contextlib.suppress(OSError):  # a full disk, or a folder of the owner's that is away
             self._folder.mkdir(mode=0o700, exist_ok=True)
         self._unsubscribe = self._bus.subscribe(self._told)
-        jobs = [self._work] * self._settings.parallel + [self._watch_disk]
-        for number, job in enumerate(jobs):
-            thread = threading.Thread(target=job, name=f"hooks {number}", daemon=True)
+        for number in range(self._settings.parallel):
+            thread = threading.Thread(target=self._work, name=f"hooks {number}", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -216,26 +195,3 @@ class Hooks:
         events = list(KINDS) if hook.kind is None else [hook.kind]
         before = self._views.get(hook.name) or HookView(hook.name, events, hook.problem)
         return replace(before, problem=hook.problem)
-
-    def _watch_disk(self) -> None:
-        while not self._stopping:
-            self.look_at_disk()
-            with self._changed:
-                if not self._stopping:
-                    self._changed.wait_for(lambda: self._stopping, DISK_EVERY_S)
-
-    def look_at_disk(self) -> None:
-        """Tell once when space runs low; again only after it had come back."""
-        try:
-            free = self._disk_free()
-        except OSError as error:
-            log.warning("the disk's space is unknown: %s", error)
-            return
-        limit = self._settings.disk_low_mb * 1_000_000
-        if free < limit and not self._disk_low:
-            self._disk_low = True
-            total = shutil.disk_usage(self._data).total
-            disk = {"free": free, "total": total, "limit": limit}
-            self.happened(Happening("disk-low", time.time(), {"disk": disk}))
-        elif free > limit * _DISK_BACK:
-            self._disk_low = False

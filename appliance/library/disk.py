@@ -35,12 +35,14 @@ def disk_errors(what: str) -> Generator[None, None, None]:
         ) from error
 
 
-def check_room(folder: Path) -> None:
-    """LowSpace when the disk that holds `folder` has come down to its reserve."""
+def check_room(folder: Path, coming: int = 0) -> None:
+    """LowSpace when the disk that holds `folder` has come down to its reserve, or would with
+    `coming` more bytes."""
     disk = os.statvfs(folder)
     left = disk.f_bavail * disk.f_frsize
-    if left < RESERVE_BYTES:
+    if left < RESERVE_BYTES + coming:
+        kept = f"{human_size(left)} are left, and {human_size(RESERVE_BYTES)} are kept for the"
         raise LowSpace(
-            f"the disk is full: {human_size(left)} are left, which are kept for the database",
+            f"the disk is full: {kept} database",
             "delete clips or free some space elsewhere; what was acknowledged is safe",
         )

@@ -44,6 +44,7 @@ class Kept:
     past: Stretch  # of the clip, what was there when it was decided
     row: Detection | None = None
     clip_due_ns: int = field(default=0)
+    keep_clip: bool = True
 
 
 class Keeper:
@@ -78,13 +79,15 @@ class Keeper:
         stream, frame, rate = onset
         first = max(0, frame - round(self._preroll_s * rate))
         past = Stretch(np.zeros(0, np.float32), rate, 0, first)
-        if self._keep_clips:
+        keep_clip = self._keep_clips and not self.no_room()
+        if keep_clip:
             # Now, because the ring forgets everything before a gap.
             past = capture.ring.from_frame(first)
         if past.stream != stream:
             past = Stretch(np.zeros(0, np.float32), rate, 0, first, stream)
         first = past.frame if len(past.samples) else first
-        kept = Kept(new, capture, first, first + round(self._clip_s * rate), past)
+        end = first + round(self._clip_s * rate)
+        kept = Kept(new, capture, first, end, past, keep_clip=keep_clip)
         self._begun.append(kept)
         self._rows.submit(self._begin_all)
         return kept
@@ -103,7 +106,7 @@ class Keeper:
         rows = self._detections.add_all([kept.new for kept in begun])
         for kept, row in zip(begun, rows, strict=True):
             kept.row = row
-            if self._keep_clips and not self.no_room():
+            if kept.keep_clip:
                 self._clips.submit(partial(self._await_clip, kept))
 
     def _await_clip(self, kept: Kept) -> None:

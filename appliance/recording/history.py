@@ -85,7 +85,8 @@ class History:
         self._wake = threading.Event()
         self._stale = True  # the set of microphones may have changed
         self._shed = False
-        self.low_space: Callable[[], bool] = lambda: False
+        self.missing: Callable[[], int | None] = lambda: None
+        """Bytes that the disk wants back; None while there is room."""
         self._problem = ""
         self._thread: threading.Thread | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -95,12 +96,8 @@ class History:
         return (self._root / _PAUSED).exists()
 
     def use(self, settings: Settings) -> None:
-        """Take up other limits of its size while it runs."""
-        self._settings = replace(
-            self._settings,
-            max_mb=settings.history.max_mb,
-            min_free_mb=settings.history.min_free_mb,
-        )
+        """Take up another limit of its size while it runs."""
+        self._settings = replace(self._settings, max_mb=settings.history.max_mb)
 
     def start(self) -> None:
         self._root.mkdir(mode=0o700, exist_ok=True)
@@ -278,7 +275,8 @@ class History:
         while not self._stop.is_set():
             try:
                 self._turn()
-                if clock.seconds() - rolled >= ROLL_EVERY_S:
+                turned = self._shed is (self.missing() is None)  # room came, or went
+                if turned or clock.seconds() - rolled >= ROLL_EVERY_S:
                     self._roll()
                     rolled = clock.seconds()
             except Exception:
@@ -353,18 +351,14 @@ class History:
         self._remove_empty()
 
     def _make_room(self, kept: list[Minute]) -> None:
-        """The first to go when the disk gets full, and not back before there is some room."""
-        reserve = self._settings.min_free_mb * 1_000_000
-        missing = reserve - shutil.disk_usage(self._root).free
-        if self.low_space():
-            missing = max(missing, 1, sum(minute.size for minute in kept))
-        if missing > 0:
+        """The first to go when the disk gets full: as much as it wants back, and nothing more is
+        kept until there is room again."""
+        missing = self.missing()
+        if missing is not None:
             freed = self._remove(kept, missing)
-            if not self._shed:
+            if freed:
                 log.warning("the disk is nearly full: %d MB of history shed", freed // 1_000_000)
-            self._shed = True
-        elif missing < -reserve / 10 or reserve == 0:
-            self._shed = False
+        self._shed = missing is not None
 
     @staticmethod
     def _remove(kept: list[Minute], amount: float) -> int:

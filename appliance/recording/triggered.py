@@ -42,6 +42,7 @@ class Triggers:
         self._watchers: dict[str, Watcher] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
         self.no_room: Callable[[], bool] = lambda: False
+        """While it is true none begins. To be set before `start`."""
 
     def start(self) -> None:
         self._worker.start()
@@ -133,7 +134,7 @@ class Triggers:
                 return
             after = None
             if capture is not None and settings is not None:
-                after = Watcher(capture, settings, self._store, before)
+                after = Watcher(capture, settings, self._store, before, self.no_room)
                 self._watchers[identifier] = after
             else:
                 self._watchers.pop(identifier, None)
@@ -148,9 +149,6 @@ class Triggers:
 
     def _store_now(self, watcher: Watcher, part: Part, facts: Mapping[str, Any]) -> None:
         stored: bool | None = False
-        if self.no_room():
-            watcher.stored(stored)
-            return
         try:
             session = self._sessions.session(part.captured_ns, part.microphone)
             clip = store_part(self._clips, part, source="trigger", session=session, extra=facts)

@@ -29,8 +29,9 @@ class TriggerState:
 
     level_dbfs, background_dbfs, trigger_dbfs: the present level, the background, and the level
     that starts a recording (None while it is off, or in the first second). this_hour: recordings
-    begun in the last hour; limited: so many that none begins now; missed: sounds not recorded for
-    that or for a slow disk; clips: stored since the daemon started; last_at: when the last began.
+    begun in the last hour; limited: so many that none begins now; no_room: none begins because the
+    disk is nearly full; missed: sounds not recorded for either or for a slow disk; clips: stored
+    since the daemon started; last_at: when the last began.
     """
 
     microphone: str
@@ -43,6 +44,7 @@ class TriggerState:
     recording: bool
     this_hour: int
     limited: bool
+    no_room: bool
     missed: int
     clips: int
     last_at: float | None
@@ -66,10 +68,13 @@ class Watcher:
         settings: TriggerSettings,
         store: Callable[[Watcher, Part, Mapping[str, Any]], None],
         before: Watcher | None,
+        no_room: Callable[[], bool],
     ) -> None:
+        """no_room: whether the disk is too full to begin; what has begun is stored."""
         self._capture = capture
         self._settings = settings
         self._store = store
+        self._no_room = no_room
         self._trigger = Trigger(settings)
         self._held: list[Chunk] = []
         self._opened: TriggerEdge | None = None
@@ -117,6 +122,7 @@ class Watcher:
                 recording=self._opened is not None,
                 this_hour=begun,
                 limited=begun >= self._settings.max_per_hour,
+                no_room=self._no_room(),
                 missed=self._counts.missed,
                 clips=self._counts.clips,
                 last_at=self._counts.last_at,
@@ -136,7 +142,7 @@ class Watcher:
 
     def _open(self, edge: TriggerEdge, chunk: Chunk) -> None:
         full = len(self._counts.begun) >= self._settings.max_per_hour
-        if full or self._waiting >= MOST_WAITING:
+        if full or self._waiting >= MOST_WAITING or self._no_room():
             self._counts.missed += 1
             return
         self._counts.begun.append(chunk.captured_ns)

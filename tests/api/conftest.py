@@ -20,6 +20,7 @@ from appliance.api.server import server_config
 from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.care.backups import Backups
+from appliance.care.quiet_hours import QuietHours
 from appliance.care.retention import Retention
 from appliance.care.space import Space
 from appliance.client import Client
@@ -116,6 +117,7 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         datasets=datasets,
         microphones=microphones,
         privacy=privacy,
+        quiet_hours=QuietHours(privacy, ()),
         recorder=recorder,
         triggers=Triggers(microphones, clips, bus, settings),
         schedules=Schedules(ScheduleRecords(db), recorder, bus),

@@ -107,6 +107,16 @@ def test_settings_are_set_read_again_and_told_apart(box: Box) -> None:
 
     done = earmark(box.data, "settings", "set", "listen.threshold", "0.65")
     assert done["reloaded"] == {"now": ["listen.threshold"], "restart": []}
+    done = earmark(box.data, "settings", "set", "space.low_mb", "10000000")
+    assert done["reloaded"] == {"now": ["space.low_mb"], "restart": []}
+    assert client.get("/status")["space"]["level"] == "low"
+    assert check_of(client.get("/health"), "disk")["state"] == "warning"
+    earmark(box.data, "settings", "reset", "space.low_mb")
+    hours = earmark(box.data, "settings", "set", "privacy.quiet_hours", "00:00-12:00,12:00-00:00")
+    assert hours["reloaded"]["now"] == ["privacy.quiet_hours"]
+    assert client.get("/privacy")["paused"]
+    earmark(box.data, "settings", "reset", "privacy.quiet_hours")
+    assert not client.get("/privacy")["paused"]
     done = earmark(box.data, "settings", "set", "audio.ring_s", "30")
     assert done["reloaded"] == {"now": [], "restart": ["audio.ring_s"]}
     assert "# this box hangs in the shed" in file.read_text()
@@ -121,6 +131,7 @@ def test_settings_are_set_read_again_and_told_apart(box: Box) -> None:
         ("listen.treshold", "0.5", "did you mean 'listen.threshold'"),
         ("listen.threshold", "5", "score"),
         ("http.port", "many", "8710"),
+        ("privacy.quiet_hours", "22-6", "22:00-06:00"),
     ):
         assert advice in earmark(box.data, "settings", "set", name, value, expect=1)["advice"]
     assert file.read_text() == before

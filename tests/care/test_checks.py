@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from appliance.care.checks import backup, clock, daemon, database, disk, gpu, qu
 from appliance.care.checks import microphones as microphones_check
 from appliance.care.checks import tensorrt as tensorrt_check
 from appliance.care.mask import Mask
+from appliance.care.space import SpaceState, judge
 from appliance.models.cuda import CudaError, Gpu
 from appliance.recording.microphones import MicrophoneView
+from appliance.settings import SpaceSettings
 from firmware_hooks.thermal import read_zones, throttled
 
 
@@ -97,9 +100,15 @@ def test_what_a_killed_daemon_left_in_the_log_is_looked_at_too(tmp_path: Path) -
 
 
 def test_disk(tmp_path: Path) -> None:
-    assert disk.check(tmp_path, 0).state == "ok"
-    assert disk.check(tmp_path, 1 << 60).state == "warning"
-    assert disk.check(tmp_path / "gone", 0).state == "failing"
+    def look(free: int) -> Callable[[], SpaceState]:
+        return lambda: judge(SpaceSettings(), free, 64_000_000_000)
+
+    assert disk.check(tmp_path, look(64 << 29)).state == "ok"
+    low = disk.check(tmp_path, look(400 << 20))
+    assert low.state == "warning"
+    assert "short: not kept now: history, clips of detections" in low.says
+    assert disk.check(tmp_path, look(1 << 20)).state == "failing"
+    assert disk.check(tmp_path / "gone", look(64 << 30)).state == "failing"
 
 
 def test_a_gpu_that_is_there_and_cannot_be_used_fails(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import datetime
 
 import pytest
 
-from appliance.care.quiet_hours import QuietHours, spans
+from appliance.care.quiet_hours import QuietHours
 from appliance.errors import InvalidInput
+from appliance.hours import spans
+from appliance.settings import PrivacySettings, Settings
 
 
 class Pauses:
@@ -37,4 +39,13 @@ def test_only_the_edges_act() -> None:
 @pytest.mark.parametrize("text", ["22-6", "24:00-06:00", "06:00-06:00", "", "22:00-06:60"])
 def test_hours_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="no span of hours"):
-        spans([text])
+        spans([text], "privacy.quiet_hours")
+
+
+def test_other_hours_count_at_once() -> None:
+    pauses = Pauses()
+    quiet = QuietHours(pauses, [], lambda: datetime.datetime(2026, 3, 1, 23, 0))
+    quiet.look()
+    for hours in (("22:00-06:00",), ("22:30-06:00",), ("01:00-06:00",)):
+        quiet.use(Settings(privacy=PrivacySettings(hours)))
+    assert [call[0] for call in pauses.calls] == ["resume", "pause", "resume"]

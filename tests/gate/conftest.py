@@ -14,7 +14,7 @@ from appliance.gate.gate import Gate
 from appliance.library.datasets import Datasets
 from appliance.paths import DataFolder
 from appliance.recording.history import History
-from appliance.settings import HistorySettings, Settings
+from appliance.settings import Settings
 from tests.live.conftest import Box, until
 from tests.live.tones import scene
 
@@ -23,7 +23,7 @@ RATE = 16_000
 
 class GateBox(Box):
     def __init__(self, folder: DataFolder, settings: Settings | None = None) -> None:
-        super().__init__(folder, settings or Settings(history=HistorySettings(min_free_mb=0)))
+        super().__init__(folder, settings or Settings())
         self.history = History(self.microphones, self.clips, folder, self.settings, self.bus)
         self.history.start()
         self.datasets = Datasets(self.db, folder)

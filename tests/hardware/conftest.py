@@ -60,7 +60,7 @@ class Box:
         settings = Settings(
             board=BoardSettings(button=BUTTON, light=LIGHT, **board),
             audio=AudioSettings(ring_s=5.0),
-            history=HistorySettings(hours=hours, min_free_mb=0),
+            history=HistorySettings(hours=hours),
         )
         self.sensors, self.lines = FakeSensors(), FakeLines()
         self.power, self.plugs = FakePower(), FakeHotplug()

@@ -16,7 +16,7 @@ import pytest
 from appliance.errors import Conflict, InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.hooks.folder import find_hooks
-from appliance.hooks.happening import KINDS, Happening, example
+from appliance.hooks.happening import KINDS, Happening, Translator, example
 from appliance.hooks.hooks import Hooks
 from appliance.hooks.running import OUTPUT_BYTES, run_hook
 from appliance.paths import DataFolder
@@ -112,15 +112,13 @@ def test_hooks_hear_of_what_matters_and_of_each_thing_once(
     assert views["job-ended/one.sh"].events == ["job-ended"]
 
 
-def test_low_space_is_told_once_until_it_has_come_back(folder: DataFolder, bus: EventBus) -> None:
-    free = [2_000_000_000]
-    hooks = Hooks(folder, QUICK, bus, disk_free=lambda: free[0])
-    waiting = []
-    for now in (2000, 999, 500, 1100, 999, 1300, 900):
-        free[0] = now * 1_000_000
-        hooks.look_at_disk()
-        waiting.append(hooks.state().waiting)
-    assert waiting == [0, 1, 1, 1, 1, 1, 2]
+def test_low_space_is_told_once_until_it_has_come_back(bus: EventBus) -> None:
+    translator = Translator()
+    told = []
+    for level in ("low", "short", "low", "critical", "ok", "full"):
+        happening = translator.push(bus.publish("space", {"level": level, "free": 1}))
+        told.append(happening and happening.told()["disk"]["level"])
+    assert told == ["low", None, None, None, None, "full"]
 
 
 # --- which are run -------------------------------------------------------------------------------

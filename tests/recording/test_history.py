@@ -18,7 +18,6 @@ from appliance.errors import InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.library.clips import Clips
 from appliance.paths import DataFolder
-from appliance.recording import history as history_module
 from appliance.recording import tape as tape_module
 from appliance.recording.history import History
 from appliance.recording.minutes import RATE, all_minutes, unbroken
@@ -81,7 +80,7 @@ class Shelf:
         self.microphone = HandMicrophone()
         settings = dataclasses.replace(
             Settings(),
-            history=HistorySettings(**{"min_free_mb": 0, **given}),  # type: ignore[arg-type]
+            history=HistorySettings(**given),  # type: ignore[arg-type]
         )
         self.clips = Clips(db, folder, bus)
         self.history = History(
@@ -176,15 +175,17 @@ def test_it_rolls_by_length_by_size_and_away_when_the_disk_is_full(
     assert 0 < sum(one.size for one in left) <= 1_000_000
     assert [one.number for one in left] == list(range(left[0].number, 13)), "the oldest go"
 
-    usage = type("Usage", (), {"free": 0})
-    monkeypatch.setattr(history_module.shutil, "disk_usage", lambda _: usage)
-    shelf.history._settings = dataclasses.replace(wide, min_free_mb=500)
+    # The disk wants as much back as the oldest minute holds, and that goes; then everything.
+    shelf.history.missing = lambda: left[0].size
+    shelf.history._roll()
+    assert all_minutes(folder.history)[MIC] == left[1:]
+    shelf.history.missing = lambda: 500_000_000
     shelf.history._roll()
     assert all_minutes(folder.history) == {}
     assert shelf.history.status().state == "shed"
     shelf.play(20)
     assert all_minutes(folder.history) == {}, "nothing is written while there is no room"
-    usage.free = 10**12  # type: ignore[attr-defined]
+    shelf.history.missing = lambda: None
     shelf.history._roll()
     shelf.history._turn()
     shelf.play(20)

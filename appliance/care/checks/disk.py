@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from appliance.care.check import Check
-from appliance.library.disk import RESERVE_BYTES
+from appliance.care.space import FULL, OK, SpaceState
 from appliance.units import human_size
 
 NAME = "disk"
 
 
-def check(folder: Path, low_bytes: int) -> Check:
-    """Of the disk that holds `folder`; `low_bytes` or less is low."""
+def check(folder: Path, look: Callable[[], SpaceState]) -> Check:
+    """Of the disk that holds `folder`; `look` is what the judge of its space says of it."""
     try:
-        disk = os.statvfs(folder)
+        disk, space = os.statvfs(folder), look()
     except OSError as error:
         return Check(
             NAME,
@@ -23,8 +24,7 @@ def check(folder: Path, low_bytes: int) -> Check:
             f"{folder} cannot be looked at: {error.strerror}.",
             "is its disk mounted? name the folder with --data",
         )
-    free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-    room = f"{human_size(free)} of {human_size(total)} are free"
+    room = f"{human_size(space.free)} of {human_size(space.total)} are free"
     if disk.f_flag & os.ST_RDONLY:
         return Check(
             NAME,
@@ -32,7 +32,7 @@ def check(folder: Path, low_bytes: int) -> Check:
             "The disk is mounted read-only.",
             "see `dmesg`: a failing disk is remounted so; copy the data folder elsewhere first",
         )
-    if free < RESERVE_BYTES:
+    if space.level == FULL:
         return Check(
             NAME,
             "failing",
@@ -46,11 +46,12 @@ def check(folder: Path, low_bytes: int) -> Check:
             f"The disk has room for {disk.f_favail} more files only.",
             "delete files elsewhere on it; clips are a file each",
         )
-    if free < low_bytes:
+    if space.level != OK:
         return Check(
             NAME,
             "warning",
-            f"{room}.",
-            "delete clips (`earmark clips delete`), or keep less history (history.hours)",
+            f"{room}, which is {space.level}: not kept now: {', '.join(space.shed)}.",
+            "see what could go (`earmark retention --dry-run`), delete clips (`earmark clips"
+            " delete`), or free some space elsewhere",
         )
     return Check(NAME, "ok", f"{room}.")
