@@ -158,6 +158,11 @@ class EarmarkApp(App[None]):
             self.status["deployment"] = data
         elif topic == "job":
             self._job(data)
+        elif topic == "engine":
+            self.status["engine_work"] = data if data["state"] == "building" else None
+        elif topic == "comparison":
+            one = data["comparison"]
+            self.status["comparison"] = one if one["state"] == "running" else None
         seen = shown is not None and topic in shown.TELLS
         if not seen and (said := toast_for(topic, data)):
             text, severity = said
