@@ -19,6 +19,7 @@ from tui.commands import Commands
 from tui.connection import Away, Connection, There
 from tui.dialogs.confirm import Confirm
 from tui.dialogs.help import Help
+from tui.keys import keys_of
 from tui.outbox import Outbox
 from tui.page import Page
 from tui.pages import PAGES
@@ -157,6 +158,11 @@ class EarmarkApp(App[None]):
             self.status["deployment"] = data
         elif topic == "job":
             self._job(data)
+        elif topic == "engine":
+            self.status["engine_work"] = data if data["state"] == "building" else None
+        elif topic == "comparison":
+            one = data["comparison"]
+            self.status["comparison"] = one if one["state"] == "running" else None
         seen = shown is not None and topic in shown.TELLS
         if not seen and (said := toast_for(topic, data)):
             text, severity = said
@@ -241,15 +247,8 @@ class EarmarkApp(App[None]):
         page = self._shown()
         if page is None:
             return
-        keys: dict[str, tuple[list[str], str, str, int]] = {}
-        for node, binding, _, tooltip in self.screen.active_bindings.values():
-            if binding.description:
-                # The page's own keys come first, those that work everywhere last.
-                rank = 0 if node is page else 2 if node is self else 1
-                entry = keys.setdefault(binding.action, ([], binding.description, tooltip, rank))
-                entry[0].append(self.get_key_display(binding))
-        ordered = sorted(keys.values(), key=lambda entry: entry[3])
-        rows = [(" ".join(shown[:2]), words, more) for shown, words, more, _ in ordered]
+        keys = keys_of(self.screen, self)
+        rows = [(" ".join(key.shown[:2]), key.words, key.more) for key in keys]
         title = next(entry.title for entry in PAGES if entry.name == page.NAME)
         self.push_screen(Help(title, page.HELP, rows))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from tui.keys import keys_of
 from tui.pages import PAGES
 
 
@@ -26,16 +27,13 @@ class Commands(Provider):
                 yield Hit(score, matcher.highlight(words), run, help=detail)
 
     def _all(self) -> Iterator[tuple[str, str, Any]]:
+        """(words, key and more, what it does): the screens, then the keys of the one shown."""
         for entry in PAGES:
             if entry.name != self.app.current_mode:
                 run = partial(self.app.run_action, f"app.go('{entry.name}')")
                 yield f"Go to {entry.title}", entry.key_shown, run
-        seen: set[str] = set()
-        for node, binding, enabled, tooltip in self.screen.active_bindings.values():
-            wanted = binding.description and enabled and not binding.action.startswith("app.go(")
-            if not wanted or binding.action in seen or binding.action == "command_palette":
+        for key in keys_of(self.screen, self.app):
+            if not key.enabled or key.action.startswith(("app.go(", "command_palette")):
                 continue
-            seen.add(binding.action)
-            key = self.app.get_key_display(binding)
-            detail = f"{key}  {tooltip}" if tooltip else key
-            yield binding.description, detail, partial(self.app.run_action, binding.action, node)
+            detail = f"{key.shown[0]}  {key.more}" if key.more else key.shown[0]
+            yield key.words, detail, partial(self.app.run_action, key.action, key.node)

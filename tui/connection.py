@@ -38,7 +38,6 @@ TOPICS = (
 LATER_TOPICS = ("comparison", "engine", "privacy")
 """Followed where the daemon has them."""
 
-PREFIX = "/api/v1"
 MOST_WAITING = 2000
 """Events kept for a screen that does not come to draw them; more, and it looks at all anew."""
 
@@ -85,7 +84,6 @@ class Connection:
         self._stream: Stream | None = None
         self._live: Stream | None = None
         self._live_topics: tuple[str, ...] = ()
-        self._routes: dict[str, Any] | None = None
         self.connected = False
         self.address = ""
 
@@ -121,6 +119,17 @@ class Connection:
     async def get(self, path: str, **params: Any) -> Any:
         return await self.call(lambda client: client.get(path, **params))
 
+    async def get_known(self, path: str, **params: Any) -> Any:
+        """The same; None when this daemon, of an earlier version, has no such page."""
+        from appliance.client_errors import ClientError
+
+        try:
+            return await self.get(path, **params)
+        except ClientError as error:
+            if error.status != 404:
+                raise
+            return None
+
     async def post(self, path: str, json: Any = None, **params: Any) -> Any:
         return await self.call(lambda client: client.post(path, json, **params))
 
@@ -136,13 +145,6 @@ class Connection:
     async def call(self, request: Callable[[Client], T]) -> T:
         """Whatever `request` does with the client, on one of the threads for requests."""
         return await self._pool.run(lambda: request(self._usable()))
-
-    async def knows(self, verb: str, path: str) -> bool:
-        """Whether this daemon has that request: some came with later versions."""
-        if self._routes is None:
-            document = await self.get("/openapi.json")
-            self._routes = document.get("paths", {})
-        return verb in self._routes.get(PREFIX + path, {})
 
     def _usable(self) -> Client:
         with self._lock:
@@ -196,7 +198,6 @@ class Connection:
             else:
                 self._client = fresh
             self.connected, self.address = True, fresh.address
-            self._routes = None  # it may be another version now
         self._tell(There(status))
 
     def _away(self, error: EarmarkError, seconds: float) -> None:

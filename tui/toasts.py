@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from appliance.text import percent, safe
+from tui.gate_words import ended_words
 
 Severity = Literal["information", "warning", "error"]
 
@@ -20,6 +21,8 @@ def toast_for(topic: str, data: dict[str, Any]) -> tuple[str, Severity] | None:
         return _job(data)
     if topic == "deployment":
         return f"{safe(data['version'])} listens now ({safe(data['precision'])})", "information"
+    if topic == "comparison":
+        return _comparison(data["comparison"])
     if topic == "microphone" and data.get("what") == "state":
         view = data["microphone"]
         status = view["status"]
@@ -39,3 +42,12 @@ def _job(job: dict[str, Any]) -> tuple[str, Severity] | None:
         kept = f" {safe(job['version'])} is kept." if job["version"] else ""
         return f"{name} was cancelled.{kept}", "information"
     return None
+
+
+def _comparison(comparison: dict[str, Any]) -> tuple[str, Severity] | None:
+    """That a version listens is told by its deployment."""
+    passed = comparison["state"] == "passed" and comparison["purpose"] == "deploy"
+    if comparison["state"] in ("running", "cancelled") or passed:
+        return None
+    bad = comparison["state"] == "failed"
+    return f"{ended_words(comparison)}\nF5 Versions, w: the report", "error" if bad else "warning"

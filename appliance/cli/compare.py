@@ -10,6 +10,7 @@ import click
 from appliance.cli.common import State, command, emit, pass_state
 from appliance.cli.output import count, fold, moment, note, percent, right, safe, say, table
 from appliance.cli.progress import Progress
+from appliance.comparison_figures import by_label, figures, share, stretch
 from appliance.units import human_duration
 
 if TYPE_CHECKING:
@@ -100,55 +101,28 @@ def _list(state: State, client: Client) -> None:
 def show_report(comparison: dict[str, Any], events: int = EVENTS_SHOWN) -> None:
     """The report side by side, then what was gained and lost."""
     made = comparison["report"]
-    live, candidate = made["live"], made["candidate"]
-    heard = human_duration(made["heard_s"])
-    rows = [
-        ("recall, clips that neither knew", _share(live["honest"]), _share(candidate["honest"])),
-        ("recall, clips it was trained on", _share(live["trained"]), _share(candidate["trained"])),
-        (f"events in {heard} of history", live["events"], candidate["events"]),
-        ("confirmed by a person", live["confirmed"], candidate["confirmed"]),
-        ("refuted", live["refuted"], candidate["refuted"]),
-        ("unconfirmed", live["unconfirmed"], candidate["unconfirmed"]),
-        (
-            "false alarms an hour, at most",
-            _rate(live["false_alarms_per_hour"]),
-            _rate(candidate["false_alarms_per_hour"]),
-        ),
-        (
-            "of the confirmed sounds heard",
-            f"{live['confirmed_heard']} of {live['confirmed_sounds']}",
-            f"{candidate['confirmed_heard']} of {candidate['confirmed_sounds']}",
-        ),
-    ]
-    table([fold(""), right(live["version"]), right(candidate["version"])], rows)
-    _labels(live, candidate)
+    live, candidate = made["live"]["version"], made["candidate"]["version"]
+    table([fold(""), right(live), right(candidate)], figures(made))
+    if labels := by_label(made):
+        table(
+            [
+                fold("label"),
+                right(f"{live} recall"),
+                right(f"{candidate} recall"),
+                right(f"{live} events"),
+                right(f"{candidate} events"),
+            ],
+            [
+                (label, share(old), share(new), old["events"], new["events"])
+                for label, old, new in labels
+            ],
+        )
     for name, sign in (("gained", "+"), ("lost", "-")):
         _events(name, sign, made, events)
     for sentence in made["notes"]:
         note(safe(sentence), "dim")
     for sentence in made["regressions"]:
         note(f"worse: {safe(sentence)}", "red")
-
-
-def _labels(live: dict[str, Any], candidate: dict[str, Any]) -> None:
-    before = {row["label"]: row for row in live["labels"]}
-    after = {row["label"]: row for row in candidate["labels"]}
-    none: dict[str, Any] = {"recall": None, "clips": 0, "events": 0, "right": 0}
-    rows = []
-    for label in sorted({*before, *after}):
-        old, new = before.get(label, none), after.get(label, none)
-        rows.append((label, _share(old), _share(new), old["events"], new["events"]))
-    if rows:
-        table(
-            [
-                fold("label"),
-                right(f"{live['version']} recall"),
-                right(f"{candidate['version']} recall"),
-                right(f"{live['version']} events"),
-                right(f"{candidate['version']} events"),
-            ],
-            rows,
-        )
 
 
 def _events(name: str, sign: str, made: dict[str, Any], most: int) -> None:
@@ -158,8 +132,7 @@ def _events(name: str, sign: str, made: dict[str, Any], most: int) -> None:
     say(f"{count(total, 'event')} {name}:")
     for event in made[name][:most]:
         other = f", instead of {safe(event['instead'])}" if event["instead"] else ""
-        start = max(0.0, event["offset_s"] - 1)
-        end = event["offset_s"] + event["seconds"] + 2
+        start, end = stretch(event)
         say(
             f"  {sign} {safe(event['label'])} {percent(event['score'])} at {moment(event['at'])}, "
             f"{event['state']}{other}: earmark history cut {safe(event['microphone'])!r} "
@@ -167,13 +140,3 @@ def _events(name: str, sign: str, made: dict[str, Any], most: int) -> None:
         )
     if total > most:
         note(f"  and {total - most} more (--events, --json)", "dim")
-
-
-def _share(counted: dict[str, Any]) -> str:
-    if counted["recall"] is None:
-        return "-"
-    return f"{percent(counted['recall'])} ({counted['right']} of {counted['clips']})"
-
-
-def _rate(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,18 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 
 def publish_toy(data: Path, times: int = 1) -> None:
     """Put versions into the folder of a daemon that does not run."""
+    publish(data, [toy.write_result] * times)
+
+
+def publish(data: Path, write: Sequence[Callable[[Path], Path]]) -> None:
+    """The same with the results that `write` leaves in a folder, V001 first."""
     folder = DataFolder(data)
     folder.create()
     database = Database(folder.database)
     try:
         versions = Versions(database, folder, EventBus())
-        for number in range(times):
-            result = toy.write_result(folder.jobs / f"toy-{number}" / "result")
+        for number, one in enumerate(write):
+            result = one(folder.jobs / f"toy-{number}" / "result")
             versions.publish(
                 result,
                 job=None,
@@ -63,9 +68,9 @@ def import_sounds(box: Box, sounds: dict[str, list[Path]]) -> None:
 
 
 @contextlib.contextmanager
-def started(data: Path) -> Iterator[Box]:
+def started(data: Path, **environment: str) -> Iterator[Box]:
     """A daemon on `data`, ended whatever happens."""
-    box = Box(data)
+    box = Box(data, **environment)
     try:
         box.start()
         yield box

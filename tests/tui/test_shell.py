@@ -6,6 +6,7 @@ import pytest
 
 from tests.box import Box
 from tests.tui.conftest import LARGE, running, shows
+from tui.keys import keys_of
 from tui.pages import PAGES
 
 pytestmark = pytest.mark.anyio
@@ -23,12 +24,26 @@ async def test_help_lists_the_keys_of_the_screen(shared_box: Box) -> None:
     async with running(shared_box) as (_, pilot):
         await shows(pilot, "[Listen]")
         await pilot.press("question_mark")
-        await shows(pilot, "Take back")
+        text = await shows(pilot, "Take back")
+        # The screen's own keys stand first, what Textual brings last or not at all.
+        assert text.index("the detection was right") < text.index("Take back")
         await pilot.press("end")
-        await shows(pilot, "Dark or light")
+        text = await shows(pilot, "Dark or light")
+        assert text.index("Dark or light") < text.index("To the next part of the screen")
+        assert "Copy selected" not in text
         await pilot.press("escape")
         await pilot.press("ctrl+p")
-        await shows(pilot, "Go to Versions")
+        text = await shows(pilot, "Go to Versions")
+        assert "Focus Next" not in text
+
+
+async def test_the_palette_offers_the_screens_own_keys_first(shared_box: Box) -> None:
+    async with running(shared_box, LARGE) as (app, pilot):
+        await shows(pilot, "[Listen]")
+        words = [key.words for key in keys_of(app.screen, app)]
+        assert words[:5] == ["Right", "Wrong", "Relabel", "Take back", "Microphone"]
+        assert words[-2:] == ["To the next part of the screen", "To the part before"]
+        assert not [word for word in words if "Focus" in word or "Copy" in word]
 
 
 async def test_a_window_too_small_is_told_so_and_recovers(shared_box: Box) -> None:

@@ -13,7 +13,6 @@ from textual.content import Content
 from textual.widgets import Static
 
 from appliance.client import quoted
-from appliance.client_errors import ClientError, DaemonUnreachable
 from appliance.text import safe
 from tui.device_words import board_lines, health_lines, status_lines
 from tui.dialogs.ask import Ask
@@ -72,21 +71,10 @@ class DevicePage(Page):
         status = await self.box.get("/status")
         self.earmark.status.update(status)
         self.query_one(MicrophoneRows).update_views(status["microphones"])
-        board = await self._if_known("/board")
-        health = await self._if_known("/health")
+        board = await self.box.get_known("/board")
+        health = await self.box.get_known("/health")
         lines = [*status_lines(status), *board_lines(board), *health_lines(health)]
         self.query_one("#words", Static).update(Content("\n").join(lines))
-
-    async def _if_known(self, path: str) -> dict[str, Any] | None:
-        """None when this daemon has no such page."""
-        try:
-            return dict(await self.box.get(path))
-        except DaemonUnreachable:
-            raise
-        except ClientError as error:
-            if error.status != 404:
-                raise
-            return None
 
     def heard(self, topic: str, data: dict[str, Any]) -> None:
         if topic == "microphone":

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from appliance.errors import EarmarkError
 from tui.dialogs.choose import Choose
+from tui.gate_words import engine_words, hearing_words
 from tui.page import Page
 from tui.widgets.detection_rows import DetectionRows
 from tui.widgets.hearing import Hearing
@@ -27,6 +28,7 @@ SLOW_S = 3.0
 SPEEDS = (1, 2, 4)
 """Columns a second; the daemon sends four."""
 NO_SOUND = "no sound yet"
+DOING = ("comparison", "deployment", "engine", "job")
 
 
 class ListenPage(Page):
@@ -52,7 +54,7 @@ class ListenPage(Page):
     LIVE = ("hearing", "spectrum")
 
     DEFAULT_CSS = """
-    ListenPage #doing { height: auto; max-height: 2; padding: 0 1; }
+    ListenPage #doing { height: auto; max-height: 3; padding: 0 1; }
     ListenPage #sweep { border-top: solid $panel; height: 1fr; }
     ListenPage #lower { height: 11; border-top: solid $panel; }
     ListenPage.-slow #sweep { display: none; }
@@ -104,7 +106,7 @@ class ListenPage(Page):
             self.query_one(DetectionRows).put(data["detection"])
         elif topic == "microphone":
             self.query_one(MicrophoneRows).change(data["what"], data["microphone"])
-        elif topic in ("deployment", "job"):
+        elif topic in DOING:
             self._describe()
 
     def beat(self) -> None:
@@ -149,7 +151,12 @@ class ListenPage(Page):
 
     def _describe(self) -> None:
         status = self.earmark.status
-        lines = [deployment_words(status.get("deployment")), job_words(status.get("job"))]
+        lines = [
+            deployment_words(status.get("deployment")),
+            job_words(status.get("job")),
+            hearing_words(status.get("comparison")),
+            engine_words(status.get("engine_work")),
+        ]
         self.query_one("#doing", Static).update("\n".join(line for line in lines if line))
 
     def on_rows_moved(self, event: Rows.Moved) -> None:

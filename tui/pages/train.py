@@ -11,7 +11,6 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from appliance.client_errors import ClientError, DaemonUnreachable
 from appliance.text import moment, safe
 from tui.dialogs.confirm import Confirm
 from tui.dialogs.text import TextDialog
@@ -108,13 +107,7 @@ class TrainPage(Page):
         await self._look_device()
 
     async def _look_device(self) -> None:
-        try:
-            board = await self.box.get("/board")
-        except DaemonUnreachable:
-            raise
-        except ClientError:
-            board = None  # this daemon knows no board
-        self.query_one(JobPanel).device(board)
+        self.query_one(JobPanel).device(await self.box.get_known("/board"))
 
     def heard(self, topic: str, data: dict[str, Any]) -> None:
         if topic in WHAT_CHANGES:

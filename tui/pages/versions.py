@@ -13,7 +13,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from appliance.client import Client, ClientError, quoted
+from appliance.client import Client, quoted
 from appliance.text import safe
 from appliance.units import human_size
 from tui.dialogs.ask import Ask
@@ -21,6 +21,7 @@ from tui.dialogs.choose import Choose
 from tui.dialogs.confirm import Confirm
 from tui.dialogs.text import TextDialog
 from tui.page import Page
+from tui.pages.versions_live import Live
 from tui.version_words import (
     certificate_words,
     comparison_words,
@@ -28,14 +29,12 @@ from tui.version_words import (
     lineage_words,
     training_words,
 )
+from tui.widgets.going_live import GoingLive
 from tui.widgets.matrix import Matrix
 from tui.widgets.rows import Rows
 from tui.widgets.version_rows import VersionRows
 
 SECTIONS = ("Evaluation", "Confusion", "Training", "Lineage", "Certificate")
-PRECISIONS = ("fp32", "fp16", "int8")
-SHADOWS = ("/shadow", "/shadows")
-"""Where a daemon that knows shadows takes them."""
 SETTLE_S = 0.15
 """The cursor has to rest so long before a version is fetched."""
 
@@ -46,10 +45,12 @@ class VersionsPage(Page):
     NAME = "versions"
     HELP = (
         "Every version that was trained here or imported. 1 to 5 show its sections; on the "
-        "confusion matrix Enter opens the clips of a cell. Deploying compiles the version for "
-        "this device, compares the engine with the training, and refuses one that does not agree; "
-        "what listened before goes on until then. To compare: + marks one, = compares it with the "
-        "one under the cursor."
+        "confusion matrix Enter opens the clips of a cell. Before a version listens it is heard "
+        "against the one that does, on labelled clips and the last hours, and then compiled for "
+        "this device: one that is worse, or whose engine does not agree with its training, is "
+        "refused with its figures, and what listened goes on. w shows the figures, and lets you "
+        "deploy it all the same. To compare: + marks one, = compares it with the one under the "
+        "cursor."
     )
     BINDINGS = [
         *[
@@ -57,15 +58,20 @@ class VersionsPage(Page):
             for place, name in enumerate(SECTIONS)
         ],
         Binding("d", "deploy", "Deploy", tooltip="let it listen"),
-        Binding("s", "shadow", "Shadow", tooltip="let it listen silently beside the other"),
+        Binding("s", "shadow", "Shadow", tooltip="listen silently beside the other; its end"),
+        Binding("w", "why", "Report", tooltip="what was gained and lost; deploy it all the same"),
+        Binding("x", "stop", "Stop", show=False, tooltip="the comparison that runs"),
+        Binding("a", "against", "Against", show=False, tooltip="hear it against another one"),
         Binding("b", "roll_back", "Roll back", tooltip="to what listened before"),
         Binding("plus,space", "mark", "Mark", key_display="+"),
         Binding("equals_sign,c", "compare", "Compare", key_display="="),
         Binding("n", "note", "Note"),
         Binding("e", "export", "Export", tooltip="as one file, for another box"),
         Binding("delete,D", "delete", "Delete", key_display="Del"),
+        Binding("escape", "seen", "Seen", show=False, tooltip="how the last comparison ended"),
     ]
-    TOPICS = frozenset({"version", "deployment", "job"})
+    TOPICS = frozenset({"version", "deployment", "job", "comparison", "engine"})
+    TELLS = frozenset({"comparison"})
     DEFAULT_CSS = """
     VersionsPage #versions { height: 8; }
     VersionsPage #sections { height: 1; padding: 0 1; border-top: solid $panel; height: 2; }
@@ -80,9 +86,11 @@ class VersionsPage(Page):
         self._section = 0
         self._evaluation: dict[str, Any] = {}
         self._wanted = ""
+        self.live = Live(self)
 
     def body(self) -> ComposeResult:
         yield VersionRows(id="versions")
+        yield GoingLive(id="going")
         yield Static(id="sections")
         with VerticalScroll(id="detail"):
             yield Static(id="text")
@@ -97,23 +105,19 @@ class VersionsPage(Page):
     async def load(self) -> None:
         found = (await self.box.get("/versions"))["items"]
         rows = self.query_one(VersionRows)
-        rows.update_all(found, await self._shadow_now())
+        shadow = await self.live.look()
+        rows.update_all(found, shadow["version"] if shadow else "")
         if self._wanted and rows.go_to(self._wanted):
             self._wanted = ""
         await self._detail()
 
-    async def _shadow_now(self) -> str:
-        """The version that listens silently, where the daemon knows such a thing."""
-        for path in SHADOWS:
-            if await self.box.knows("get", path):
-                answer = await self.box.get(path)
-                current = answer.get("current") if isinstance(answer, dict) else None
-                return str(current["version"]) if current else ""
-        return ""
-
     def heard(self, topic: str, data: dict[str, Any]) -> None:
         ended = topic == "job" and data["state"] in ("completed", "cancelled")
-        if topic in ("version", "deployment") or ended:
+        if topic == "comparison":
+            self.live.compared(data["comparison"])
+        elif topic == "engine":
+            self.query_one(GoingLive).build(data)
+        elif topic in ("version", "deployment") or ended:
             self.reload()
 
     def open_version(self, name: str) -> None:
@@ -188,58 +192,33 @@ class VersionsPage(Page):
         return self.query_one(VersionRows).selected
 
     def action_deploy(self) -> None:
-        self.start(self._deploy)
-
-    async def _deploy(self) -> None:
-        version = self._selected()
-        if version is None:
-            return
-        name = version["name"]
-        question = f"Deploy {name} with which precision?"
-        precision = await self.app.push_screen_wait(Choose(question, PRECISIONS))
-        if precision is not None:
-            await self._go_live({"version": name, "precision": precision})
-
-    async def _go_live(self, body: dict[str, Any]) -> None:
-        words = f"{body['version']} is compiled for this device and compared with its training …"
-        self.notify(words, timeout=5, markup=False)
-        try:
-            answer = await self.box.post("/deployments", body)
-        except ClientError as error:
-            if not str(error.problem.get("type", "")).endswith(":regression"):
-                raise
-            # It is worse than what listens: a person may know better.
-            reasons = "\n".join(safe(reason) for reason in error.reasons) or safe(error.message)
-            question = f"{body['version']} is worse than what listens. Deploy it all the same?"
-            if await self.app.push_screen_wait(Confirm(question, reasons, yes="Deploy")):
-                await self._go_live({**body, "force": True})
-            return
-        if "certificate" not in answer:
-            self.notify("It is still being compared: the deployment follows by itself.")
+        if version := self._selected():
+            self.start(self.live.deploy, version["name"], group="deploy")
 
     def action_shadow(self) -> None:
-        self.start(self._shadow)
-
-    async def _shadow(self) -> None:
         version = self._selected()
-        if version is None:
-            return
-        for path in SHADOWS:
-            if await self.box.knows("post", path):
-                await self.box.post(path, {"version": version["name"]})
-                self.notify(f"{version['name']} listens silently beside the other.", markup=False)
-                self.reload()
-                return
-        self.notify("This daemon cannot let a version listen silently.", severity="warning")
+        self.start(self.live.shadow, version["name"] if version else "", group="shadow")
+
+    def action_why(self) -> None:
+        version = self._selected()
+        self.start(self.live.why, version["name"] if version else "", group="report")
+
+    def action_stop(self) -> None:
+        self.start(self.live.stop, group="stop")
+
+    def action_against(self) -> None:
+        if version := self._selected():
+            self.start(self._against, version["name"])
+
+    async def _against(self, name: str) -> None:
+        if (other := await self._other(name)) is not None:
+            await self.live.against(other, name)
 
     def action_roll_back(self) -> None:
-        self.start(self._roll_back)
+        self.start(self.live.roll_back, group="roll back")
 
-    async def _roll_back(self) -> None:
-        if await self.app.push_screen_wait(
-            Confirm("Let the version before listen again?", yes="Roll back")
-        ):
-            await self.box.post("/deployments/rollback")
+    def action_seen(self) -> None:
+        self.query_one(GoingLive).dismissed()
 
     def action_mark(self) -> None:
         if version := self._selected():
@@ -249,22 +228,24 @@ class VersionsPage(Page):
         self.start(self._compare)
 
     async def _compare(self) -> None:
-        rows, version = self.query_one(VersionRows), self._selected()
-        if version is None:
+        version = self._selected()
+        if version is None or (other := await self._other(version["name"])) is None:
             return
-        other = rows.marked
-        if other is None or other == version["name"]:
-            others = [name for name in rows.names if name != version["name"]]
-            if not others:
-                self.notify("There is no other version to compare with.", timeout=3)
-                return
-            question = f"Compare {version['name']} with"
-            other = await self.app.push_screen_wait(Choose(question, others))
-            if other is None:
-                return
         sides = [(await self._both(name)) for name in (other, version["name"])]
         title = f"{other} and {version['name']}"
         self.app.push_screen(TextDialog(title, comparison_words(sides)))
+
+    async def _other(self, name: str) -> str | None:
+        """The marked version, or one that is chosen now, to hold `name` against."""
+        rows = self.query_one(VersionRows)
+        if rows.marked not in (None, name):
+            return rows.marked
+        others = [one for one in rows.names if one != name]
+        if not others:
+            self.notify("There is no other version to compare with.", timeout=3)
+            return None
+        chosen: str | None = await self.app.push_screen_wait(Choose(f"{name} against", others))
+        return chosen
 
     async def _both(self, name: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         path = f"/versions/{quoted(name)}"

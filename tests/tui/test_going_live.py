@@ -1,0 +1,142 @@
+"""A version's way to listening: heard against what listens, refused with figures, forced, stopped,
+and as a shadow that is ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+import soundfile
+from textual.pilot import Pilot
+
+from tests.box import Box, until
+from tests.live.tones import HIGH_HZ, LOW_HZ, scene, write_version
+from tests.tui.conftest import SMALL, comes, publish, running, shows, started
+from tui.app import EarmarkApp
+from tui.gate_words import engine_words
+from tui.widgets.rows import Rows
+
+pytestmark = pytest.mark.anyio
+RATE = 16_000
+ELSEWHERE = 6_500.0
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """V001 hears low and high tones and listens; V002 is deaf to the high ones. There are labelled
+    clips of both, and a history with one of each."""
+    root = tmp_path_factory.mktemp("gate")
+    data = root / "box"
+    both = partial(write_version, labels={"low": LOW_HZ, "high": HIGH_HZ})
+    publish(data, [both, partial(write_version, labels={"low": LOW_HZ, "high": ELSEWHERE})])
+    sounds = scene(12, [(3.0, 0.5, LOW_HZ), (8.0, 0.5, HIGH_HZ)])
+    soundfile.write(root / "evening.wav", sounds, RATE)
+    with started(data, EARMARK_HISTORY_MIN_FREE_MB="0") as box:
+        client = box.client
+        assert client is not None
+        for label, hz in (("low", LOW_HZ), ("high", HIGH_HZ)):
+            files = [root / f"{label}{number}.wav" for number in range(4)]
+            for number, file in enumerate(files):
+                soundfile.write(file, scene(1 + number / 8, [(0.0, 1.0, hz)]), RATE)
+            client.upload("/clips", files, {"label": label})
+        client.post("/deployments", {"version": "V001"})
+        source = f"replay:{root / 'evening.wav'}?speed=4"
+        client.post("/microphones", {"source": source, "name": "yard"})
+        state = lambda: client.get("/microphones/yard")["status"]["state"]  # noqa: E731
+        until(lambda: state() == "ended", "the end of the evening")
+        yield box
+
+
+async def on_versions(app: EarmarkApp, pilot: Pilot[None], name: str) -> None:
+    await shows(pilot, "V001 listens")
+    await pilot.press("f5")
+    await shows(pilot, name)
+    app.screen.query_one("#versions").go_to(name)  # type: ignore[attr-defined]
+
+
+async def test_a_worse_version_is_refused_with_its_figures_and_forced(deployed: Box) -> None:
+    client = deployed.client
+    assert client is not None
+    async with running(deployed, SMALL) as (app, pilot):
+        await on_versions(app, pilot, "V002")
+        await pilot.press("d", "enter")
+        await shows(pilot, "V002 against V001: refused")
+        await shows(pilot, "high: of 4 clips it recognises 0, not 4")
+        assert client.get("/deployments")["current"]["version"] == "V001"
+        # What was lost, down to its sound as a clip.
+        rows = app.screen.query_one(Rows)
+        [lost] = [row.key for row in rows.rows if row.data]
+        rows.go_to(lost)
+        await shows(pilot, "▸   - high")
+        await pilot.press("enter")
+        await shows(pilot, "Chosen clips: 1")
+        [cut] = client.get("/clips", source="history")["items"]
+        assert 2 < cut["duration_s"] < 5
+        # The report is still there, and the person knows better.
+        await pilot.press("f5")
+        await shows(pilot, "V002 was refused")
+        await pilot.press("w")
+        await shows(pilot, "Deploy it all the same (f)")
+        await pilot.press("f")
+        await shows(pilot, "which precision?")
+        await pilot.press("enter")
+        until(lambda: client.get("/deployments")["current"]["version"] == "V002", "by force")
+        await shows(pilot, "V002 listens:")
+        await pilot.press("escape")
+        await comes(pilot, lambda text: "V002 listens:" not in text, "seen")
+        await pilot.press("b", "y")
+        until(lambda: client.get("/deployments")["current"]["version"] == "V001", "back again")
+
+
+async def test_a_comparison_is_stopped_and_nothing_is_deployed(deployed: Box) -> None:
+    client = deployed.client
+    assert client is not None
+    # A clip that is never read to its end holds the comparison where it is.
+    held = next(iter(sorted((deployed.data / "clips").glob("??/*.flac"))))
+    held.rename(held.with_suffix(".held"))
+    os.mkfifo(held)
+    async with running(deployed, SMALL) as (app, pilot):
+        await on_versions(app, pilot, "V002")
+        await pilot.press("d", "enter")
+        await shows(pilot, "x stops")
+        # On every screen, and no second one beside it.
+        await pilot.press("f1")
+        await shows(pilot, "V002 is heard against V001")
+        await pilot.press("f5", "d", "enter")
+        await shows(pilot, "is running")
+        await pilot.press("x")
+        await shows(pilot, "V002 is not deployed: the comparison was cancelled")
+    held.unlink()
+    held.with_suffix(".held").rename(held)
+    assert client.get("/comparisons")["items"][0]["state"] == "cancelled"
+    assert client.get("/deployments")["current"]["version"] == "V001"
+
+
+async def test_a_shadow_begins_is_looked_at_and_ends(deployed: Box) -> None:
+    client = deployed.client
+    assert client is not None
+    async with running(deployed, SMALL) as (app, pilot):
+        await on_versions(app, pilot, "V002")
+        await pilot.press("s", "enter")
+        await shows(pilot, "V002 listens silently beside V001")
+        await comes(
+            pilot,
+            lambda text: any("V002" in line and " shadow " in line for line in text.splitlines()),
+            "the shadow in the list",
+        )
+        await pilot.press("s")
+        await shows(pilot, "0 windows, 0 missed")
+        await pilot.press("e")
+        await shows(pilot, "V002 listens no more")
+        await comes(pilot, lambda text: "listens silently" not in text, "its end")
+    assert client.get("/shadow")["current"] is None
+
+
+def test_a_build_is_told_while_it_lasts() -> None:
+    work = {"version": "V002", "precision": "fp16", "stage": "compiling", "fraction": 0.4}
+    said = engine_words({**work, "state": "building", "detail": ""})
+    assert said == "The engine of V002 in fp16 is built: compiling, 40 %"
+    assert engine_words({**work, "state": "ready", "detail": ""}) == ""
+    assert engine_words(None) == ""
