@@ -103,6 +103,8 @@ def show_report(comparison: dict[str, Any], events: int = EVENTS_SHOWN) -> None:
     live, candidate = made["live"], made["candidate"]
     heard = human_duration(made["heard_s"])
     rows = [
+        # Reports of earlier releases do not say.
+        ("precision", live.get("precision", "fp32"), candidate.get("precision", "fp32")),
         ("recall, clips that neither knew", _share(live["honest"]), _share(candidate["honest"])),
         ("recall, clips it was trained on", _share(live["trained"]), _share(candidate["trained"])),
         (f"events in {heard} of history", live["events"], candidate["events"]),
