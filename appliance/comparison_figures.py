@@ -17,6 +17,8 @@ def figures(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     live, candidate = report["live"], report["candidate"]
     heard = human_duration(report["heard_s"])
     rows: list[tuple[str, Any, Any]] = [
+        # Reports of earlier releases do not say.
+        ("precision", live.get("precision", "fp32"), candidate.get("precision", "fp32")),
         ("recall, clips that neither knew", share(live["honest"]), share(candidate["honest"])),
         ("recall, clips it was trained on", share(live["trained"]), share(candidate["trained"])),
         (f"events in {heard} of history", live["events"], candidate["events"]),

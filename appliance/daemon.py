@@ -52,6 +52,7 @@ from appliance.live.courtesy import Courtesy
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
 from appliance.live.rates import Rates
+from appliance.live.rejections import Rejections
 from appliance.live.spectrum import Spectrum
 from appliance.live.tally import Tally
 from appliance.logtail import LogTail
@@ -174,7 +175,16 @@ def running(
         daily = DailyBackground(background, microphones, clips, settings.background.a_day)
         detections = Detections(db, clips, bus)
         tally = Tally(db)
-        listener = Listener(microphones, deployments, detections, thresholds, settings, bus, tally)
+        listener = Listener(
+            microphones,
+            deployments,
+            detections,
+            thresholds,
+            settings,
+            bus,
+            tally,
+            Rejections(db),
+        )
         rates = Rates(db, tally, thresholds, deployments, versions, bus)
         history = History(microphones, clips, folder, settings, bus)
         detections.find_sound = lambda found: history.clip_at(

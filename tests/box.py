@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 
 class Box:
-    """Start, stop, kill and come back; `client` speaks over the unix socket."""
+    """Start, stop, kill and come back; `client` speaks over the unix socket. `program`: what
+    Python runs before the arguments."""
+
+    program: tuple[str, ...] = ("-m", "appliance.cli")
 
     def __init__(self, data: Path, **environment: str) -> None:
         self.data = data
@@ -29,7 +32,7 @@ class Box:
     def start(self, timeout: float = 60.0) -> Client:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "appliance.cli", "--data", str(self.data), "serve"],
+                [sys.executable, *self.program, "--data", str(self.data), "serve"],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.environment},

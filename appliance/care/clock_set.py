@@ -26,6 +26,7 @@ _UPDATES = {
         "ended_at = ended_at - started_at + :offset + monotonic_ns / 1e9,"
         " started_at = :offset + monotonic_ns / 1e9"
     ),
+    "rejections": "at = :offset + monotonic_ns / 1e9",
 }
 
 

@@ -197,7 +197,8 @@ def rejected(state: State, microphone: str | None, label: str | None, limit: int
     """Candidates that were not reported, newest first, each with its reason: "0.71 under 0.80",
     "background louder (0.55)", "cooling down 4.0 s", "unfamiliar (0.63)".
 
-    The last 200 of each microphone are kept while the daemon runs.
+    The last 200 of each microphone are kept; what was refused in the last minute before a power
+    cut may be missing.
     """
     with state.client() as client:
         names = microphone_names(client)

@@ -1,8 +1,9 @@
 """`python -m appliance.gate.child MANIFEST`: hears clips and history with one or two versions.
 
 A child of the daemon with the lowest priority, so that nothing it does can hold up listening. It
-runs the versions' ONNX on the processor: the certificate says that the engine says the same. Its
-standard output is JSON, a line each: {"progress": {...}} now and then, {"result": {...}} last.
+runs the versions on the processor, in the precision that is to listen: where a GPU will run them,
+the engine's certificate says that it says the same. Its standard output is JSON, a line each:
+{"progress": {...}} now and then, {"result": {...}} last.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Run:
         rules = Rules(**manifest["rules"])
         self._hearers = {}
         for version in manifest["versions"]:
-            engine = open_reference_engine(Path(version["folder"]), version["sha256"])
+            engine = open_reference_engine(
+                Path(version["folder"]), version["sha256"], version["precision"]
+            )
             # A threshold for each of its classes; indexing is asking.
             thresholds: dict[str, float] = version["thresholds"]
             self._hearers[version["name"]] = Hearer(engine, rules, thresholds.__getitem__)

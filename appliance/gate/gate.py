@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 
 LOG_EVERY_S = 30.0
 
+# Name in the report -> version and precision: what listens, and what may.
+Sides = dict[str, tuple[str, str]]
+
 
 @dataclass
 class _Run:
@@ -148,7 +151,8 @@ class Gate:
                 )
             return self._deployments.deploy(version, precision, author)
 
-        return self._begin(version, live, DEPLOY, force, author, let_through)
+        sides = self._sides(live, version, precision)
+        return self._begin(version, live, sides, DEPLOY, force, author, let_through)
 
     def compare(self, live: str, candidate: str, author: str = "") -> int:
         """Hear two versions against each other; nothing is deployed. The comparison's id.
@@ -159,7 +163,8 @@ class Gate:
         self._versions.get(candidate)
         if live == candidate:
             raise InvalidInput(f"{live} against itself", "name two versions")
-        identifier, _ = self._begin(candidate, live, COMPARE, False, author, None)
+        sides = self._sides(live, candidate, self._precision(candidate))
+        identifier, _ = self._begin(candidate, live, sides, COMPARE, False, author, None)
         return identifier
 
     def cancel(self, identifier: int) -> Comparison:
@@ -179,6 +184,7 @@ class Gate:
         self,
         candidate: str,
         live: str | None,
+        sides: Sides,
         purpose: str,
         forced: bool,
         author: str,
@@ -201,7 +207,7 @@ class Gate:
         self._tell(identifier)
         threading.Thread(
             target=self._work,
-            args=(run, candidate, live, let_through),
+            args=(run, candidate, live, sides, let_through),
             name="comparison",
             daemon=True,
         ).start()
@@ -212,13 +218,14 @@ class Gate:
         run: _Run,
         candidate: str,
         live: str | None,
+        sides: Sides,
         let_through: Callable[[int, dict[str, Any]], Deployment] | None,
     ) -> None:
         failure: BaseException | None = None
         deployment: int | None = None
         state, detail = PASSED, ""
         try:
-            made = self._hear(run, candidate, live)
+            made = self._hear(run, live, sides)
             self.comparisons.keep(run.identifier, made)
             detail = _sentence(made)
             if let_through is not None:
@@ -244,30 +251,47 @@ class Gate:
         else:
             run.done.set_result(self.comparisons.get(run.identifier))
 
-    def _hear(self, run: _Run, candidate: str, live: str | None) -> dict[str, Any]:
+    def _precision(self, version: str) -> str:
+        """The one in which it listens, fp32 if it does not."""
+        current = self._deployments.current()
+        return current.precision if current and current.version == version else "fp32"
+
+    def _sides(self, live: str | None, candidate: str, precision: str) -> Sides:
+        """What is to be heard, live first; one, where there is nothing to hear it against. A
+        version against itself in another precision has the precision in its name."""
+        if live is None:
+            return {candidate: (candidate, precision)}
+        now = self._precision(live)
+        if live != candidate:
+            return {live: (live, now), candidate: (candidate, precision)}
+        if now == precision:
+            return {candidate: (candidate, precision)}
+        return {f"{live} {one}": (live, one) for one in (now, precision)}
+
+    def _hear(self, run: _Run, live: str | None, sides: Sides) -> dict[str, Any]:
         """The report."""
         limit_s = self._settings.gate.limit_s
-        if live is None or live == candidate or limit_s == 0:
-            why = (
-                "no version listens yet"
-                if live is None
-                else f"{live} listens already"
-                if live == candidate
-                else "gate.limit_s is 0"
-            )
-            return _nothing(why)
+        if len(sides) == 1:
+            return _nothing("no version listens yet" if live is None else f"{live} listens already")
+        if limit_s == 0:
+            return _nothing("gate.limit_s is 0")
         self._history.flush()
         history = self._history.minutes()
-        names = (live, candidate)
-        classes = {name: self._versions.get(name).classes for name in names}
-        seen = {name: trained_on(self._versions, self._datasets, name) for name in names}
+        before, after = sides
+        classes = {
+            name: self._versions.get(version).classes for name, (version, _) in sides.items()
+        }
+        seen = {
+            name: trained_on(self._versions, self._datasets, version)
+            for name, (version, _) in sides.items()
+        }
         labels = sorted({label for known in classes.values() for label in known})
         asked = questions(self._clips, labels, seen)
         if not asked and not history:
             return _nothing("no labelled clip, and no history")
         given = manifest(
             self._versions,
-            names,
+            sides,
             asked,
             history,
             rules_of(self._settings.listen),
@@ -284,8 +308,10 @@ class Gate:
             max((piece["until"] for piece in heard), default=time.time()),
             {piece["microphone"] for piece in heard},
         )
-        made = report(live, candidate, result, asked, truth, classes, self._settings.gate)
-        unknown = [name for name in names if not seen[name].known]
+        made = report(before, after, result, asked, truth, classes, self._settings.gate)
+        for role, (_, precision) in zip(("live", "candidate"), sides.values(), strict=True):
+            made[role]["precision"] = precision
+        unknown = [name for name in sides if not seen[name].known]
         if unknown:
             made["notes"].append(
                 f"what {' and '.join(unknown)} learned from is not known: "

@@ -75,7 +75,7 @@ def _how(clip: Clip, trained: TrainedOn) -> str:
 
 def manifest(
     versions: Versions,
-    names: Sequence[str],
+    sides: Mapping[str, tuple[str, str]],
     asked: Iterable[Question],
     history: Mapping[str, Sequence[Minute]],
     rules: Rules,
@@ -83,24 +83,25 @@ def manifest(
     limit_s: float,
     clips: Clips,
 ) -> dict[str, Any]:
-    """What `child.py` reads; plain JSON."""
+    """What `child.py` reads; plain JSON. `sides`: name in the report -> version, precision."""
     return {
         "limit_s": limit_s,
         "rules": asdict(rules),
         "versions": [
             {
                 "name": name,
-                "folder": str(versions.path(name)),
-                "sha256": versions.onnx_sha256(name),
-                "thresholds": {label: thresholds(label) for label in versions.get(name).classes},
+                "folder": str(versions.path(version)),
+                "sha256": versions.onnx_sha256(version),
+                "precision": precision,
+                "thresholds": {label: thresholds(label) for label in versions.get(version).classes},
             }
-            for name in names
+            for name, (version, precision) in sides.items()
         ],
         "clips": [
             {
                 "id": question.clip.id,
                 "path": str(clips.path(question.clip)),
-                "versions": [name for name in names if question.how[name] != "held out"],
+                "versions": [name for name in sides if question.how[name] != "held out"],
             }
             for question in asked
             if any(how != "held out" for how in question.how.values())

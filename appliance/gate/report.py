@@ -56,10 +56,12 @@ def report(
     names = (live, candidate)
     honest = {name: dict[str, Count]() for name in names}
     trained = {name: Count() for name in names}
+    unheard = 0
     for question in asked:
         answers = {name: _answer(question, name, result) for name in names}
         if None in answers.values():
-            continue  # there was no time for it
+            unheard += 1  # there was no time for it, or it could not be read
+            continue
         for name in names:
             right = answers[name] == question.clip.label
             if question.honest:
@@ -91,6 +93,8 @@ def report(
     }
     made: dict[str, Any] = {
         "compared": True,
+        "clips": len(asked),
+        "clips_heard": len(asked) - unheard,
         "heard_s": round(heard_s, 1),
         "history_s": round(float(result["history_s"]), 1),
         "microphones": len({piece["microphone"] for piece in result["heard"]}),
@@ -255,8 +259,15 @@ def _notes(made: Mapping[str, Any]) -> list[str]:
     honest = made["candidate"]["honest"]["clips"]
     if honest == 0:
         notes.append("no labelled clip that neither version was trained on: recall is not known")
+    if made["clips_heard"] < made["clips"]:
+        heard = f"{made['clips_heard']} of {made['clips']}"
+        notes.append(f"{heard} labelled clips were heard (setting gate.limit_s)")
     if made["history_s"] == 0:
         notes.append("no history: false alarms are not known")
+    elif made["heard_s"] == 0:
+        notes.append(
+            "there was no time for the history: false alarms are not known (setting gate.limit_s)"
+        )
     elif made["heard_s"] < made["history_s"] - 1:
         share = made["heard_s"] / made["history_s"]
         notes.append(f"{share:.0%} of the history was heard, spread over it (setting gate.limit_s)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import deque
@@ -21,6 +20,7 @@ from appliance.live.detection import NewDetection
 from appliance.live.drift import Drift, DriftState, Usual
 from appliance.live.keeper import Keeper, Kept
 from appliance.live.onset import onset_before_end
+from appliance.live.rejections import Rejections
 from appliance.live.tally import Rises, Tally
 from appliance.live.windows import Place, Window, WindowStream
 from appliance.models.deploy import Deployment
@@ -33,7 +33,7 @@ GONE_S = 3.0
 # Sound older than this is not listened to by a model that is deployed now.
 PAST_S = 3.0
 TOP = 5
-REJECTED_SHOWN, REJECTED_KEPT = 20, 200
+REJECTED_SHOWN = 20
 # Windows follow one another no closer than this, whatever the version was judged with: listening
 # shall cost little; and no further apart, so that a sound is reported soon.
 CLOSEST_S, FURTHEST_S = 0.25, 0.5
@@ -86,11 +86,13 @@ class Ear:
         beside: Ear | None = None,
         tally: Tally | None = None,
         moved: Callable[[str, DriftState], None] = lambda _identifier, _state: None,
+        rejections: Rejections | None = None,
     ) -> None:
         """wake: called when a window is probably complete. beside: another ear on the same
         microphone, whose windows this one's shall lie in step with. tally: where rises are counted.
         moved: told when the microphone begins, or ends, to sound otherwise than in its training
-        data."""
+        data. rejections: where refused candidates are kept; None to keep them here alone."""
+        self._rejections = rejections or Rejections()
         self._tally = tally
         self._rises: Rises | None = None
         self._drift: Drift | None = None
@@ -115,7 +117,6 @@ class Ear:
         self._newest: Window | None = None  # that was judged
         self._kept: dict[str, Kept] = {}
         self._top: list[dict[str, Any]] = []
-        self._rejected: deque[dict[str, Any]] = deque(maxlen=REJECTED_KEPT)
         self._at = 0.0
         self._model: Model | None = None
         # Of the streams of earlier models.
@@ -271,7 +272,9 @@ class Ear:
         """Listen no more; what sounds has ended."""
         self._unsubscribe()
         if self._decision is not None:
-            self._obey(self._decision.finish(), self._newest)
+            # Nobody asks why the last sound of a microphone that is gone was not reported.
+            last = [one for one in self._decision.finish() if not isinstance(one, Rejected)]
+            self._obey(last, self._newest)
         self._stream = self._decision = self._model = None
 
     def _obey(self, verdicts: Sequence[Began | Ended | Rejected], window: Window | None) -> None:
@@ -311,15 +314,8 @@ class Ear:
         self._keeper.end(kept, max(ended, kept.new.onset_ns), round(verdict.peak, 4))
 
     def _reject(self, verdict: Rejected) -> None:
-        with self._lock:
-            self._rejected.append(
-                {
-                    "at": time.time(),
-                    "label": verdict.label,
-                    "score": round(verdict.score, 4),
-                    "reason": verdict.reason,
-                }
-            )
+        version = self._model.deployment.version if self._model is not None else ""
+        self._rejections.add(self.capture.id, verdict.label, verdict.score, verdict.reason, version)
 
     # --- on any thread -------------------------------------------------------------------------
 
@@ -327,6 +323,7 @@ class Ear:
         """What it hears now, below the thresholds too."""
         stream, decision, model = self._stream, self._decision, self._model
         status = self.capture.status()
+        rejected = self._rejections.last(self.capture.id, REJECTED_SHOWN)
         with self._lock:
             return {
                 "at": self._at,
@@ -340,10 +337,5 @@ class Ear:
                 "lag_ms": round(self.lag_ms, 1),
                 "level_dbfs": round(status.level_dbfs, 1),
                 "drift": asdict(self._drift.state) if self._drift is not None else None,
-                "rejected": list(itertools.islice(reversed(self._rejected), REJECTED_SHOWN))[::-1],
+                "rejected": [asdict(one) for one in rejected],
             }
-
-    def rejected(self) -> list[dict[str, Any]]:
-        """The candidates that were refused last, oldest first: at, label, score, reason."""
-        with self._lock:
-            return list(self._rejected)

@@ -21,6 +21,7 @@ from appliance.live.detector import Detector
 from appliance.live.drift import DriftState
 from appliance.live.ear import Ear
 from appliance.live.keeper import Keeper
+from appliance.live.rejections import Rejections
 from appliance.live.tally import Tally
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
@@ -58,9 +59,12 @@ class Listener:
         settings: Settings,
         bus: EventBus,
         tally: Tally | None = None,
+        rejections: Rejections | None = None,
     ) -> None:
-        """tally: where it is counted how high scores rise."""
+        """tally: where it is counted how high scores rise. rejections: where refused candidates
+        are kept; None to keep them as long as this object."""
         self._tally = tally
+        self._rejections = rejections or Rejections()
         listen = settings.listen
         self._microphones = microphones
         self._detections = detections
@@ -86,6 +90,7 @@ class Listener:
         if closed := self._detections.close_open():
             log.info("%d detections were sounding when the daemon ended", closed)
         self._keeper.start()
+        self._rejections.start()
         self._unsubscribe = self._bus.subscribe(self._told)
         for view in self._microphones.all():
             self._sync(view.id)
@@ -100,6 +105,7 @@ class Listener:
         self._unsubscribe()
         self._detector.stop()
         self._keeper.stop()
+        self._rejections.stop()
 
     def hearing(self) -> dict[str, dict[str, Any]]:
         """Of each microphone that is listened to, by id: the five highest scores of its newest
@@ -115,17 +121,11 @@ class Listener:
         self, microphone: str | None = None, label: str | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
         """Candidates that were not reported, each with its reason, newest first: at (epoch
-        seconds), microphone, label, score, reason. The last of each microphone are kept, until
-        the daemon ends. microphone: id or name. Raises NotFound."""
+        seconds), microphone, label, score, reason, version. The last of each microphone are kept.
+        microphone: id or name. Raises NotFound."""
         only = None if microphone is None else self._microphones.get(microphone).id
-        found = [
-            {"microphone": identifier, **candidate}
-            for identifier, ear in self._detector.ears().items()
-            if only in (None, identifier)
-            for candidate in ear.rejected()
-            if label in (None, candidate["label"])
-        ]
-        return sorted(found, key=lambda candidate: -float(candidate["at"]))[:limit]
+        found = [one for one in self._rejections.last(only) if label in (None, one.label)]
+        return [asdict(one) for one in reversed(found)][:limit]
 
     def windows(self) -> tuple[int, int]:
         """How many windows were judged, and how many were missed, since the daemon started."""
@@ -147,6 +147,8 @@ class Listener:
             self._detector.wake()
         elif event.topic == "microphone" and event.data["what"] != "state":
             self._sync(event.data["microphone"]["id"])
+            if event.data["what"] == "removed":
+                self._rejections.forget(event.data["microphone"]["id"])
 
     def _sync(self, identifier: str) -> None:
         """Bring listening to one microphone in line with its row."""
@@ -172,6 +174,7 @@ class Listener:
                     self._detector.wake,
                     tally=self._tally,
                     moved=self._moved,
+                    rejections=self._rejections,
                 )
             self._detector.set(identifier, ear)
 

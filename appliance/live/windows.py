@@ -48,11 +48,13 @@ class Window:
 @dataclass(frozen=True)
 class Place:
     """Where the windows of an earlier model ended: the microphone's stream and frame there, and
-    the seconds of sound."""
+    the seconds of sound. heard: False where its first window was not complete yet; then it is
+    where the stream began."""
 
     stream: int
     frame: int
     end_s: float
+    heard: bool = True
 
 
 class WindowStream:
@@ -152,7 +154,7 @@ class WindowStream:
         return windows
 
     def _first_end(self, produced: int) -> int | None:
-        if self._resume is not None:
+        if self._resume is not None and self._resume.heard:
             ended = round((self._resume.frame - self._base_frame) * self.rate / self._in_rate)
             first = max(self.window, ended + self.hop)
             self.skipped = (first - ended - self.hop) // self.hop
@@ -191,7 +193,7 @@ class WindowStream:
         if self._stream is None or (self._resume is not None and self._fresh):
             return self._resume
         if self._next_end is None or self._fresh:
-            return Place(self._stream, self._base_frame, self._base_s)
+            return Place(self._stream, self._base_frame, self._base_s, heard=False)
         end = self._next_end - self.hop
         frame = self._base_frame + round(end * self._in_rate / self.rate)
         return Place(self._stream, frame, self._base_s + end / self.rate)

@@ -53,14 +53,27 @@ def check_precision(precision: str) -> None:
         )
 
 
-def open_reference_engine(folder: Path, sha256: str | None = None) -> Engine:
-    """The version in `folder` as it was trained, fp32 in ONNX Runtime: nothing is compiled.
+def open_reference_engine(
+    folder: Path, sha256: str | None = None, precision: str = "fp32"
+) -> Engine:
+    """The version in `folder` in ONNX Runtime: nothing is compiled.
 
-    `sha256`: what the ONNX file must hash to. Raises EngineError when the file is damaged.
+    fp32 is as it was trained; another precision is made here, in seconds, as a build for a
+    processor makes it. `sha256`: what the ONNX file must hash to. Raises EngineError when the file
+    is damaged, or cannot be had in that precision.
     """
     from appliance.models.onnx_engine import OnnxEngine
 
-    return OnnxEngine(folder / "model.onnx", read_card(folder / "card.json"), sha256=sha256)
+    card = read_card(folder / "card.json")
+    if precision == "fp32":
+        return OnnxEngine(folder / "model.onnx", card, sha256=sha256)
+    from appliance.models.build_child import converted
+    from appliance.models.certificate import read_reference
+    from appliance.models.onnx_engine import read_network
+
+    network = read_network(folder / "model.onnx", sha256)
+    reference = read_reference(folder / "reference.npz")
+    return OnnxEngine(converted(network, precision, reference, on_cpu=True), card)
 
 
 def load_engine(runtime: str, content: bytes, card: Card) -> Engine:

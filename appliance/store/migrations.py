@@ -15,6 +15,7 @@ from appliance.store.schema_engines import M005
 from appliance.store.schema_gate import M004
 from appliance.store.schema_listening import M003
 from appliance.store.schema_pauses import M007
+from appliance.store.schema_rejections import M009
 from appliance.store.schema_speech import M011
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,11 @@ def m007_pauses(db: SqliteUtils) -> None:
         db.conn.execute(statement)
 
 
+def m009_rejections(db: SqliteUtils) -> None:
+    for statement in M009:
+        db.conn.execute(statement)
+
+
 def m011_speech_dropped(db: SqliteUtils) -> None:
     for statement in M011:
         db.conn.execute(statement)
@@ -58,6 +64,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m004_inbox_comparisons_shadow,
     m005_engines,
     m007_pauses,
+    m009_rejections,
     m011_speech_dropped,
 )
 

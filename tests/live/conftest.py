@@ -15,6 +15,7 @@ from appliance.library.microphones import MicrophoneRecords
 from appliance.live.detection import Detection
 from appliance.live.detections import Detections
 from appliance.live.listener import Listener
+from appliance.live.rejections import Rejections
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -60,6 +61,7 @@ class Box:
             self.thresholds,
             self.settings,
             self.bus,
+            rejections=Rejections(self.db),
         )
         self.deployments.restore()
         self.microphones.start()

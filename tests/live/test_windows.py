@@ -147,6 +147,18 @@ def test_a_hot_swap_with_too_short_a_past_says_what_it_cost() -> None:
     assert new.skipped == (later[0].frame - last.frame) // 2_000 - 1
 
 
+@pytest.mark.parametrize("window", [16_000, 24_000])
+def test_a_hot_swap_before_the_first_window_costs_none(window: int) -> None:
+    pieces = chunks(counter(80_000), 16_000, 1_600)
+    old = WindowStream(16_000, window=16_000, hop=4_800)
+    assert old.push(pieces[:5]) == []
+    new = WindowStream(16_000, window=window, hop=4_800, resume=old.place)
+    swapped = [one.frame for piece in pieces for one in new.push([piece])]
+    undisturbed = WindowStream(16_000, window=window, hop=4_800)
+    assert swapped == [one.frame for piece in pieces for one in undisturbed.push([piece])]
+    assert new.skipped == 0
+
+
 def test_the_frames_needed_complete_the_next_window() -> None:
     stream = WindowStream(16_000, window=4_000, hop=2_000)
     stream.push(chunks(counter(5_000), 16_000, 1_000))

@@ -153,6 +153,7 @@ class RejectedCandidate(BaseModel):
     label: str
     score: float
     reason: str
+    version: str
 
 
 class Review(Body):
