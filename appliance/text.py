@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 
 
@@ -38,3 +39,12 @@ def decibel(level: float | None) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 clip`, `3 clips`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def did_you_mean(asked: str, known: Iterable[str], more: str = "") -> str:
+    """`did you mean 'dog'?` for the nearest of the known names, and `more`; or that alone."""
+    from difflib import get_close_matches  # needed only where somebody mistyped
+
+    by_folded = {name.casefold(): name for name in known}
+    close = get_close_matches(asked.casefold(), by_folded, n=1, cutoff=0.6)
+    return f"did you mean {by_folded[close[0]]!r}? {more}".rstrip() if close else more

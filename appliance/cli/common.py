@@ -209,8 +209,11 @@ def microphone_path(name: str) -> str:
 
 
 def microphone_names(client: Client) -> dict[str, str]:
-    """The name of each microphone that is set up, by its id."""
-    return {row["id"]: row["name"] for row in client.get("/microphones")["items"]}
+    """The name of each microphone by its id; of one that was removed, with a word about it."""
+    former = client.get("/microphones/former")["items"]
+    names = {row["id"]: f"{row['name']} (removed)" for row in former}
+    names.update({row["id"]: row["name"] for row in client.get("/microphones")["items"]})
+    return names
 
 
 def silence_stdout() -> None:

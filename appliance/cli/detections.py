@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from appliance.cli.durations import MOMENT
 from appliance.cli.filters import fetch, page_options, parse_ids
 from appliance.cli.output import fold, moment, note, pairs, percent, right, safe, say, table
 from appliance.errors import InvalidInput
+from appliance.text import did_you_mean
 
 
 @group(
@@ -156,10 +156,9 @@ def relabel(state: State, label: str, ids: tuple[str, ...], create: bool) -> Non
         with state.client() as client:
             known = [row["name"] for row in client.get("/labels")["items"]]
         if label not in known:
-            close = difflib.get_close_matches(label, known, n=1, cutoff=0.6)
             raise InvalidInput(
                 f"there is no label {label!r}",
-                f"did you mean {close[0]!r}? " * bool(close) + "--create makes a new one",
+                did_you_mean(label, known, "--create makes a new one"),
             )
     _review(state, ids, "refuted", label)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli.common import State, command, emit, pass_state
-from appliance.cli.filters import filter_options, resolved
+from appliance.cli.filters import filter_options
 from appliance.cli.output import count, safe, say
 from appliance.errors import InvalidInput
 
@@ -96,7 +96,7 @@ def export_clips(state: State, folder: Path, filters: dict[str, Any]) -> dict[st
     rows: list[list[Any]] = []
     kept = 0
     with state.client() as client:
-        listed = list(client.pages("/clips", limit=500, **resolved(client, filters)))
+        listed = list(client.pages("/clips", limit=500, **filters))
         listed.sort(key=lambda clip: int(clip["id"]))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "labels.csv").unlink(missing_ok=True)

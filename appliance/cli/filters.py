@@ -6,15 +6,12 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from appliance.cli.common import State
 from appliance.cli.durations import MOMENT
-
-if TYPE_CHECKING:
-    from appliance.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,7 +31,11 @@ def filter_options(
             label_option, "filter_label", metavar="LABEL", help="Only clips with this label."
         ),
         click.option("--unlabelled", is_flag=True, help="Only clips without a label."),
-        click.option("--microphone", metavar="NAME", help="Only clips of this microphone."),
+        click.option(
+            "--microphone",
+            metavar="NAME",
+            help="Only clips of this microphone, also a removed one.",
+        ),
         click.option("--session", metavar="KEY", help="Only clips of this recording session."),
         click.option("--source", type=click.Choice(SOURCES), help="Only clips that came this way."),
         click.option("--since", type=MOMENT, help="Recorded since: 2025-11-23, 14:05, 2h (ago)."),
@@ -86,27 +87,11 @@ def fetch(
 ) -> dict[str, Any]:
     """One page as the API gives it, or every item with `next` None."""
     with state.client() as client:
-        filters = resolved(client, filters)
         if everything:
             items = list(client.pages(path, limit=500, cursor=cursor, **filters))
             return {"items": items, "next": None}
         page: dict[str, Any] = client.get(path, limit=limit, cursor=cursor, **filters)
         return page
-
-
-def resolved(client: Client, filters: dict[str, Any]) -> dict[str, Any]:
-    """`filters` with the microphone's name as its id. One that was removed is known by its id."""
-    from appliance.client import ClientError, quoted
-
-    if "microphone" not in filters:
-        return filters
-    try:
-        found = client.get(f"/microphones/{quoted(filters['microphone'])}")
-    except ClientError as error:
-        if error.status != 404:
-            raise
-        return filters
-    return {**filters, "microphone": found["id"]}
 
 
 def parse_ids(words: Iterable[str]) -> list[int]:
@@ -120,7 +105,9 @@ def parse_ids(words: Iterable[str]) -> list[int]:
         if match is None:
             raise click.UsageError(f"{word!r} is not a clip's number: write 12, 12-15 or -")
         first, last = int(match[1]), int(match[2] or match[1])
-        if last < first or last - first >= LARGEST_RANGE:
-            raise click.UsageError(f"{word!r} is not a range of at most {LARGEST_RANGE} numbers")
+        if last < first:
+            raise click.UsageError(f"{word!r} runs backwards: write {last}-{first}")
+        if last - first >= LARGEST_RANGE:
+            raise click.UsageError(f"{word!r} is more than {LARGEST_RANGE} clips: give conditions")
         ids.update(dict.fromkeys(range(first, last + 1)))
     return list(ids)

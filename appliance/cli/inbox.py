@@ -27,7 +27,11 @@ def show_inbox(
         emit(page)
         return
     if not page["items"]:
-        say("The inbox is empty: every clip has a label.")
+        say(
+            "No clip in the inbox meets these conditions."
+            if wanted
+            else "The inbox is empty: every clip has a label."
+        )
         return
     table(
         [right("id"), fold("suggested"), right("score"), right("length"), "source", fold("why")],

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from appliance.cli.common import State, command, confirmed, emit, group, pass_state, yes_option
-from appliance.cli.filters import labelled_filter_options, parse_ids, resolved
+from appliance.cli.filters import labelled_filter_options, parse_ids
 from appliance.cli.output import count, fold, note, right, safe, say, table
 
 
@@ -47,7 +47,6 @@ def label(
         if ids:
             body: dict[str, Any] = {"clips": ids, "label": name}
         else:
-            filters = resolved(client, filters)
             if not yes:
                 found = sum(1 for _ in client.pages("/clips", limit=500, **filters))
                 what = f"label them {safe(name)!r}" if name is not None else "unlabel them"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import signal
 import time
 from collections.abc import Generator
@@ -15,6 +14,7 @@ from appliance.cli.common import State, command, emit, microphone_names, pass_st
 from appliance.cli.durations import DURATION, DURATION_OR_ZERO
 from appliance.cli.output import count, decibel, draw, level_bar, live_display, note, safe, say
 from appliance.errors import InvalidInput
+from appliance.text import did_you_mean
 from appliance.units import human_duration
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def _say_if_new(client: Client, label: str) -> None:
     was mistyped should be noticed."""
     known = [row["name"] for row in client.get("/labels")["items"]]
     if label not in known:
-        close = difflib.get_close_matches(label, known, n=1, cutoff=0.6)
-        hint = f"; did you mean {close[0]}? Then: earmark labels merge" if close else ""
+        meant = did_you_mean(label, known)
+        hint = f"; {meant} Then: earmark labels merge" if meant else ""
         note(f"{safe(label)} is a new label{safe(hint)}", "yellow")
 
 

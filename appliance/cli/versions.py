@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from appliance.cli.common import State, command, confirmed, emit, group, pass_state, yes_option
-from appliance.cli.output import count, fold, moment, percent, right, safe, say, table
+from appliance.cli.output import count, fold, moment, note, percent, right, safe, say, table
+from appliance.errors import InvalidInput
 
 
 @command("versions", short_help="List trained versions.")
@@ -39,8 +40,8 @@ def versions(state: State) -> None:
             (
                 row["name"],
                 row["state"],
-                percent(row["accuracy"]),
-                percent(row["macro_f1"]),
+                percent(row["accuracy"]) + _mark(row),
+                percent(row["macro_f1"]) + _mark(row),
                 len(row["classes"]),
                 row["dataset_version"] or "imported",
                 row["stopped"],
@@ -50,6 +51,14 @@ def versions(state: State) -> None:
             for row in page["items"]
         ],
     )
+    for row in page["items"]:
+        if row["optimistic"]:
+            note(f"! {row['name']} is optimistic: {safe(row['optimistic'])}", "yellow")
+
+
+def _mark(row: dict[str, Any]) -> str:
+    """Behind a figure that promises more than the box will keep."""
+    return "!" if row["optimistic"] and row["accuracy"] is not None else ""
 
 
 def _path(name: str, more: str = "") -> str:
@@ -171,15 +180,16 @@ def delete(state: State, name: str, yes: bool) -> None:
 @pass_state
 def export(state: State, name: str, file: Path | None, force: bool) -> None:
     """Save a version as FILE, or as earmark-V001.zip here."""
-    target = file or Path(f"earmark-{name}.zip")
-    if target.is_dir():
-        target = target / f"earmark-{name}.zip"
-    if target.exists() and not force:
-        raise click.ClickException(f"{safe(target)} exists: give another name, or --force")
     with state.client() as client:
-        client.download(_path(name, "/export"), target)
+        found = client.get(_path(name))["name"]
+        target = file or Path(f"earmark-{found}.zip")
+        if target.is_dir():
+            target = target / f"earmark-{found}.zip"
+        if target.exists() and not force:
+            raise InvalidInput(f"{target} exists", "give another name, or --force")
+        client.download(_path(found, "/export"), target)
     if state.json:
-        emit({"version": name, "file": str(target), "size": target.stat().st_size})
+        emit({"version": found, "file": str(target), "size": target.stat().st_size})
     else:
         say(f"{safe(target)}")
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from appliance.errors import InvalidInput
 from appliance.library.clip import Clip, get_many
+from appliance.library.microphones import find_microphone
 from appliance.store.database import Database, Row
 
 LARGEST_PAGE = 500
@@ -89,12 +90,13 @@ class Inbox:
         cursor: str | None = None,
     ) -> InboxPage:
         """What would teach most first. `label`: only clips for which this one is suggested;
-        `microphone`: an id. While clips are being judged their places change, so that one may
-        come twice or stay away until the list is read again."""
+        `microphone`: an id or a name. While clips are being judged their places change, so that
+        one may come twice or stay away until the list is read again."""
         if not 1 <= limit <= LARGEST_PAGE:
             raise InvalidInput(f"a page of {limit} clips", f"ask for 1 to {LARGEST_PAGE}")
         where, values = ["TRUE"], list[Any]()
-        for condition, value in (("suggested_label = ?", label), ("microphone = ?", microphone)):
+        only = None if microphone is None else find_microphone(self._db, microphone)
+        for condition, value in (("suggested_label = ?", label), ("microphone = ?", only)):
             if value is not None:
                 where.append(condition)
                 values.append(value)

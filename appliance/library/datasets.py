@@ -24,9 +24,11 @@ from appliance.library.readiness import readiness
 from appliance.library.split import Split, SplitItem, make_split
 from appliance.paths import DataFolder, fsync_folder
 from appliance.store.database import Database, Row
+from appliance.text import did_you_mean
 
 FORMAT = 1
 SEED = 0
+SHOWN = 5
 _NUMBERED = re.compile(r"dataset-(\d{1,9})")
 
 
@@ -46,6 +48,19 @@ class DatasetVersion:
     sha256: str
 
 
+def find_dataset(db: Database, name: str) -> DatasetVersion:
+    """NotFound names the nearest one."""
+    row = db.row("SELECT * FROM dataset_versions WHERE name = ?", (name,))
+    if row is not None:
+        return _version(row)
+    names = [row["name"] for row in db.rows("SELECT name FROM dataset_versions ORDER BY id DESC")]
+    there = f"there are {', '.join(names[:SHOWN])}" if names else "a training publishes one"
+    raise NotFound(
+        f"there is no dataset version {name[:80]!r}",
+        did_you_mean(name, names) or there,
+    )
+
+
 class Datasets:
     def __init__(self, db: Database, folder: DataFolder) -> None:
         self._db = db
@@ -58,10 +73,7 @@ class Datasets:
 
     def get(self, name: str) -> DatasetVersion:
         """NotFound."""
-        row = self._db.row("SELECT * FROM dataset_versions WHERE name = ?", (name,))
-        if row is None:
-            raise NotFound(f"there is no dataset version {name[:80]!r}")
-        return _version(row)
+        return find_dataset(self._db, name)
 
     def suggested_name(self) -> str:
         """`dataset-001`, or the next number that is free."""

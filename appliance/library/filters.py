@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from appliance.errors import InvalidInput, NotFound
+from appliance.errors import InvalidInput
 from appliance.library.clip import SOURCES
+from appliance.library.datasets import find_dataset
 from appliance.library.labels import find_label
+from appliance.library.microphones import find_microphone
 from appliance.library.sessions import Sessions
 from appliance.store.database import Database
+from appliance.text import did_you_mean
 
 
 @dataclass(frozen=True)
 class ClipFilter:
-    """Every condition must hold. `session` is an id or a key; `since` and `until` (excluded) are
+    """Every condition must hold. `microphone` is an id or a name, also of one that was removed;
+    `session` is an id or a key; `since` and `until` (excluded) are
     epoch seconds of `recorded_at`; `text` is looked for in the file's name and the session's key,
     in any case of letters."""
 
@@ -36,10 +39,9 @@ class ClipFilter:
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {close[0]!r}? " if close else ""
                 raise InvalidInput(
-                    f"clips have no filter {name!r}", f"{hint}there are {', '.join(known)}"
+                    f"clips have no filter {name!r}",
+                    did_you_mean(name, known, f"there are {', '.join(known)}"),
                 )
         return cls(**given)
 
@@ -118,7 +120,7 @@ def _conditions(db: Database, wanted: ClipFilter) -> dict[str, Condition]:
     elif wanted.unlabelled:
         asked["label_id"] = ("c.label_id IS ?", None)
     if wanted.microphone is not None:
-        asked["microphone"] = ("c.microphone = ?", wanted.microphone)
+        asked["microphone"] = ("c.microphone = ?", find_microphone(db, wanted.microphone))
     if wanted.session is not None:
         asked["session_id"] = ("c.session_id = ?", _session(db, wanted.session))
     if wanted.source is not None:
@@ -136,7 +138,7 @@ def _conditions(db: Database, wanted: ClipFilter) -> dict[str, Condition]:
     if wanted.dataset_version is not None:
         asked["dataset"] = (
             "EXISTS (SELECT 1 FROM dataset_clips d WHERE d.dataset_id = ? AND d.clip_id = c.id)",
-            _dataset(db, wanted.dataset_version),
+            find_dataset(db, wanted.dataset_version).id,
         )
     if wanted.text is not None:
         asked["text"] = (
@@ -155,13 +157,6 @@ def _session(db: Database, session: int | str) -> int:
     if isinstance(session, int):
         return Sessions(db).get(session).id
     return Sessions(db).find(session).id
-
-
-def _dataset(db: Database, name: str) -> int:
-    row = db.row("SELECT id FROM dataset_versions WHERE name = ?", (name,))
-    if row is None:
-        raise NotFound(f"there is no dataset version {name!r}")
-    return int(row["id"])
 
 
 def _like(text: str) -> str:

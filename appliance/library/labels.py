@@ -6,7 +6,6 @@ for it costs the same with a hundred clips and with a hundred thousand.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import time
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from appliance.events import EventBus
 from appliance.library import history
 from appliance.library.names import BACKGROUND, label_name
 from appliance.store.database import Database, Row
+from appliance.text import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,12 @@ class LabelCount:
     sessions: int
 
 
+def all_labels(db: Database) -> list[LabelCount]:
+    """Every label, by name."""
+    rows = db.rows("SELECT name, clips, sessions FROM labels ORDER BY name")
+    return [LabelCount(**row) for row in rows]
+
+
 def find_label(db: Database, name: str) -> int:
     """The id of an existing label. NotFound names the nearest one."""
     return int(_find(db, name)["id"])
@@ -42,11 +48,11 @@ def _find(db: Database, name: str) -> Row:
     if row is not None:
         return row
     names = [row["name"] for row in db.rows("SELECT name FROM labels ORDER BY name")]
-    close = difflib.get_close_matches(asked, names, n=1)
-    hint = f"did you mean {close[0]!r}? If not, create" if close else "create"
     raise NotFound(
         f"there is no label {asked!r}",
-        f"`earmark labels` lists them; {hint} it with `earmark labels create`",
+        did_you_mean(
+            asked, names, "`earmark labels` lists them, `earmark labels create` makes one"
+        ),
     )
 
 
@@ -74,8 +80,7 @@ class Labels:
 
     def all(self) -> list[LabelCount]:
         """Every label, by name."""
-        rows = self._db.rows("SELECT name, clips, sessions FROM labels ORDER BY name")
-        return [LabelCount(**row) for row in rows]
+        return all_labels(self._db)
 
     def get(self, name: str) -> LabelCount:
         """NotFound."""

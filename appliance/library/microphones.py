@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.errors import Conflict, InvalidInput, NotFound
 from appliance.library.names import has_control
 from appliance.store.database import Database, Row
+from appliance.text import did_you_mean
 
 LONGEST_NAME = 100
 LONGEST_ID = 4096  # of a replay, the id holds a path
@@ -33,6 +35,39 @@ class MicrophoneRecord:
     created_at: float = field(default_factory=time.time)
 
 
+@dataclass(frozen=True)
+class FormerMicrophone:
+    """A microphone that was removed, under the last name that it had."""
+
+    id: str
+    name: str
+    removed_at: float
+
+
+def find_microphone(db: Database, key: str) -> str:
+    """The id of a microphone by its id or name, also of one that was removed, whose clips are
+    still there. What is set up goes first. NotFound."""
+    for query in (
+        "SELECT id FROM microphones WHERE id = ?",
+        "SELECT id FROM microphones WHERE name = ?",
+        "SELECT id FROM former_microphones WHERE id = ?",
+        "SELECT id FROM former_microphones WHERE name = ? ORDER BY removed_at DESC LIMIT 1",
+        "SELECT microphone AS id FROM clips WHERE microphone = ? LIMIT 1",
+    ):
+        if row := db.row(query, (key,)):
+            return str(row["id"])
+    names = db.rows("SELECT name FROM microphones UNION SELECT name FROM former_microphones")
+    raise no_microphone(key, [row["name"] for row in names])
+
+
+def no_microphone(key: str, names: Iterable[str]) -> NotFound:
+    """The error of whoever looked for `key` among `names`."""
+    return NotFound(
+        f"there is no microphone {key!r}",
+        did_you_mean(key, names, "`earmark devices` lists them, `earmark devices add` sets one up"),
+    )
+
+
 class MicrophoneRecords:
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -47,11 +82,16 @@ class MicrophoneRecords:
             "SELECT * FROM microphones WHERE name = ?", (identifier,)
         )
         if row is None:
-            raise NotFound(
-                f"there is no microphone {identifier!r}",
-                "list them with `earmark devices`; add one with `earmark devices add`",
-            )
+            raise no_microphone(identifier, [record.name for record in self.all()])
         return _record(row)
+
+    def former(self) -> list[FormerMicrophone]:
+        """Those that were removed and are not set up again, the latest first."""
+        rows = self._db.rows(
+            "SELECT * FROM former_microphones WHERE id NOT IN (SELECT id FROM microphones)"
+            " ORDER BY removed_at DESC"
+        )
+        return [FormerMicrophone(**row) for row in rows]
 
     def put(self, record: MicrophoneRecord) -> MicrophoneRecord:
         """Add the microphone, or replace the one with that id. Conflict when another microphone
@@ -88,9 +128,13 @@ class MicrophoneRecords:
         return self.get(record.id)
 
     def remove(self, identifier: str) -> None:
-        """The microphone and its schedules go; its clips and detections stay. NotFound."""
+        """The microphone and its schedules go; its clips, detections and name stay. NotFound."""
         with self._db.write() as tx:
             record = self.get(identifier)
+            tx.conn.execute(
+                "INSERT OR REPLACE INTO former_microphones VALUES (?, ?, ?)",
+                (record.id, record.name, time.time()),
+            )
             tx.conn.execute("DELETE FROM microphones WHERE id = ?", (record.id,))
 
 

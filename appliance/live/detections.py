@@ -12,7 +12,8 @@ from appliance import clock
 from appliance.errors import EarmarkError, InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.library.clips import Clips
-from appliance.library.microphones import MicrophoneRecords
+from appliance.library.labels import all_labels
+from appliance.library.microphones import find_microphone
 from appliance.library.names import label_name
 from appliance.live.detection import (
     CONFIRMED,
@@ -23,7 +24,9 @@ from appliance.live.detection import (
     NewDetection,
     from_row,
 )
+from appliance.models.version import every_class
 from appliance.store.database import Database
+from appliance.text import did_you_mean
 
 __all__ = ["Detection", "DetectionPage", "Detections"]
 
@@ -74,14 +77,15 @@ class Detections:
         limit: int = 100,
         cursor: str | None = None,
     ) -> DetectionPage:
-        """The newest first. `microphone`: id or name; since, until (excluded): epoch seconds;
-        `review`: "confirmed", "refuted", or "none" for those that nobody has looked at."""
+        """The newest first. `microphone`: id or name, also of one that was removed; since, until
+        (excluded): epoch seconds; `review`: "confirmed", "refuted", or "none" for those that
+        nobody has looked at. Raises NotFound for a label or microphone that nothing knows."""
         if not 1 <= limit <= LARGEST_PAGE:
             raise InvalidInput(f"a page of {limit} detections", f"ask for 1 to {LARGEST_PAGE}")
         where, values = ["TRUE"], list[Any]()
         for condition, value in (
-            ("label = ?", label),
-            ("microphone = ?", self._microphone_id(microphone)),
+            ("label = ?", self._known_label(label)),
+            ("microphone = ?", self._known_microphone(microphone)),
             ("started_at >= ?", since),
             ("started_at < ?", until),
             ("id < ?", _position(cursor)),
@@ -105,13 +109,27 @@ class Detections:
         row = self._db.row("SELECT count(*) AS n FROM detections")
         return 0 if row is None else int(row["n"])
 
-    def _microphone_id(self, key: str | None) -> str | None:
-        if key is None:
-            return None
-        try:
-            return MicrophoneRecords(self._db).get(key).id
-        except NotFound:
-            return key  # removed since, but its detections are still known by its id
+    def _known_label(self, label: str | None) -> str | None:
+        """A label that a detection has, or may get: one of the library or of a version. NotFound
+        for any other, since "none was heard" would hide a slip of the pen."""
+        if label is None or self._db.row(
+            "SELECT 1 FROM detections WHERE label = ? LIMIT 1", (label,)
+        ):
+            return label
+        known = every_class(self._db) | {found.name for found in all_labels(self._db)}
+        if label not in known:
+            raise NotFound(
+                f"there is no label {label!r}",
+                did_you_mean(label, sorted(known)) or "`earmark labels` lists them",
+            )
+        return label
+
+    def _known_microphone(self, key: str | None) -> str | None:
+        if key is None or self._db.row(
+            "SELECT 1 FROM detections WHERE microphone = ? LIMIT 1", (key,)
+        ):
+            return key
+        return find_microphone(self._db, key)
 
     # --- while listening -----------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from appliance.errors import Conflict, EarmarkError, InvalidInput
 from appliance.events import Event, EventBus
 from appliance.live.chances import COVERAGE, at_least, keeping, poisson, wilson
 from appliance.live.tally import BINS, Tally, bin_of
+from appliance.models.card import on_training_clips
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
@@ -214,7 +215,7 @@ class Rates:
         except EarmarkError as error:
             log.debug("%s has no readable evaluation: %s", version, error)
             return [], []
-        if evaluation.get("on_training_clips"):
+        if on_training_clips(evaluation):
             return [], []  # what was learned by heart says nothing about a threshold
         scores = evaluation.get("scores", {}).get(label, {})
         return [float(s) for s in scores.get("own", [])], [

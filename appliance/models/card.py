@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,28 @@ def read_evaluation(path: Path) -> dict[str, Any]:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise InvalidInput(f"evaluation.json: {name} is not a list of objects", _ADVICE)
     return raw
+
+
+def on_training_clips(evaluation: Mapping[str, Any]) -> bool:
+    """Whether its figures rest on clips that the network was trained on: the training ended
+    before any could be held out."""
+    told = evaluation.get("on_training_clips")
+    if told is not None:
+        return bool(told)
+    # Written before that was noted: a class of several recordings has no other reason.
+    classes = evaluation.get("classes") or []
+    return any(row.get("optimistic") and (row.get("sessions") or 0) > 1 for row in classes)
+
+
+def why_optimistic(evaluation: Mapping[str, Any]) -> str:
+    """Why the figures promise more than the box will keep; empty when they do not."""
+    if on_training_clips(evaluation):
+        return "judged on the clips that it was trained on"
+    classes = evaluation.get("classes") or []
+    single = [str(row.get("label")) for row in classes if row.get("optimistic")]
+    if single:
+        return f"one recording only of {', '.join(single)}"
+    return "by its own word" if evaluation.get("optimistic") else ""
 
 
 def _is_row(row: object, length: int) -> bool:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
-from appliance.store.database import Row
+from appliance.store.database import Database, Row
 
 READY, DEPLOYED = "ready", "deployed"
 TRAINED, IMPORTED = "trained", "imported"
+_WRITTEN = re.compile(r"[vV]?0*([0-9]{1,9})", re.ASCII)
 
 
 def version_name(number: int) -> str:
     """`1` -> `V001`."""
     return f"V{number:03d}"
+
+
+def named(text: str) -> str:
+    """The name as versions have it, of one that a person wrote: `v7`, `7` -> `V007`. What is no
+    version's name is given back as it is."""
+    match = _WRITTEN.fullmatch(text.strip())
+    return text if match is None else version_name(int(match[1]))
+
+
+def every_class(db: Database) -> set[str]:
+    """What any version that was not deleted tells apart."""
+    rows = db.rows("SELECT classes FROM versions WHERE deleted_at IS NULL")
+    return {name for row in rows for name in json.loads(row["classes"])}
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,7 @@ class Version:
     `stopped` says why its training ended, `seconds` how long it took; `parent` is the version
     whose weights it began with; `windows_missed` counts
     those that listening lost while it was trained (None for an imported one): the promise is 0.
+    `optimistic` says why the figures promise more than the box will keep, empty when they do not.
     """
 
     name: str
@@ -44,9 +60,10 @@ class Version:
     source: str
     seconds: float
     windows_missed: int | None
+    optimistic: str = ""
 
     @classmethod
-    def from_row(cls, row: Row) -> Version:
+    def from_row(cls, row: Row, optimistic: str = "") -> Version:
         """From a row of `versions` with a further column `deployed` (0 or 1)."""
         card = json.loads(row["card"])
         rate = card["sample_rate"]
@@ -70,4 +87,5 @@ class Version:
             source=row["source"],
             seconds=row["seconds"],
             windows_missed=row["windows_missed"],
+            optimistic=optimistic,
         )

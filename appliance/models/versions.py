@@ -19,7 +19,7 @@ from typing import Any
 
 from appliance.errors import Conflict, EarmarkError, InvalidInput, NotFound
 from appliance.events import EventBus
-from appliance.models.card import read_card, read_evaluation, read_json
+from appliance.models.card import read_card, read_evaluation, read_json, why_optimistic
 from appliance.models.lineage import trace
 from appliance.models.result import WEIGHTS, file_sha256
 from appliance.models.version import TRAINED, Version, version_name
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 ORIGIN = "origin.json"
 LONGEST_NOTE = 2000
+SHOWN = 5
 _SELECT = """
     SELECT v.*, EXISTS (SELECT 1 FROM deployments d
                         WHERE d.version = v.name AND d.state = 'live') AS deployed
@@ -45,22 +46,23 @@ class Versions:
         self._folder = folder
         self._bus = bus
         self._guards: list[Callable[[str], str | None]] = []
+        self._optimistic: dict[str, str] = {}
 
     # --- reading ---------------------------------------------------------------------------------
 
     def all(self) -> list[Version]:
         """Every version that was not deleted, the newest first."""
         rows = self._db.rows(_SELECT + " WHERE v.deleted_at IS NULL ORDER BY v.number DESC")
-        return [Version.from_row(row) for row in rows]
+        return [self._version(row) for row in rows]
 
     def get(self, name: str) -> Version:
         """Raises NotFound, and says so when it existed once."""
-        return Version.from_row(self._row(name))
+        return self._version(self._row(name))
 
     def of_job(self, job: int) -> Version | None:
         """The version that a job made, deleted or not."""
         row = self._db.row(_SELECT + " WHERE v.job_id = ?", [job])
-        return Version.from_row(row) if row else None
+        return self._version(row) if row else None
 
     def card(self, name: str) -> dict[str, Any]:
         """The card: classes, window, architecture, all training parameters."""
@@ -84,10 +86,30 @@ class Versions:
         """What its network's file must hash to."""
         return str(self._row(name)["onnx_sha256"])
 
+    def _version(self, row: Row) -> Version:
+        return Version.from_row(row, self._why_optimistic(row["name"]))
+
+    def _why_optimistic(self, name: str) -> str:
+        """From its evaluation, which is read once: it never changes."""
+        if name not in self._optimistic:
+            try:
+                evaluation = read_evaluation(self.path(name) / "evaluation.json")
+            except EarmarkError as error:
+                log.debug("%s has no readable evaluation: %s", name, error)
+                return ""
+            self._optimistic[name] = why_optimistic(evaluation)
+        return self._optimistic[name]
+
     def _row(self, name: str) -> Row:
         row = self._db.row(_SELECT + " WHERE v.name = ?", [name])
         if row is None:
-            raise NotFound(f"no version {name[:80]!r}", "`earmark versions` lists them")
+            there = [version.name for version in self.all()[:SHOWN]]
+            raise NotFound(
+                f"there is no version {name[:80]!r}",
+                f"there are {', '.join(there)}; `earmark versions` lists them"
+                if there
+                else "none was trained yet: `earmark train` makes the first",
+            )
         if row["deleted_at"] is not None:
             raise NotFound(f"version {name} was deleted", "`earmark versions` lists those left")
         return row

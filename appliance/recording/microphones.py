@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import logging
 import threading
 import time
@@ -15,10 +14,17 @@ from typing import Any
 from appliance.audio.capture import Capture, CaptureStatus
 from appliance.audio.devices import Device, list_cards, list_devices
 from appliance.audio.source import SourceSpec, parse_source
-from appliance.errors import Conflict, InvalidInput, MicrophoneError, NotFound
+from appliance.errors import Conflict, InvalidInput, MicrophoneError
 from appliance.events import EventBus
-from appliance.library.microphones import LONGEST_NAME, MicrophoneRecord, MicrophoneRecords
+from appliance.library.microphones import (
+    LONGEST_NAME,
+    FormerMicrophone,
+    MicrophoneRecord,
+    MicrophoneRecords,
+    no_microphone,
+)
 from appliance.settings import Settings
+from appliance.text import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +131,10 @@ class Microphones:
             raise MicrophoneError(f"the microphone {record.name} is disabled", "enable it first")
         return capture
 
+    def former(self) -> list[FormerMicrophone]:
+        """Those that were removed: their clips and detections are still there."""
+        return self._rows.former()
+
     @staticmethod
     def available() -> list[Device]:
         """The capture devices of this computer, whether set up or not."""
@@ -177,10 +187,9 @@ class Microphones:
             if value is None and field in CHANGEABLE and field != "channel":
                 raise InvalidInput(f"{field} of a microphone cannot be nothing", "leave it out")
             if field not in CHANGEABLE:
-                close = difflib.get_close_matches(field, CHANGEABLE, n=1)
                 raise InvalidInput(
                     f"a microphone has no {field!r} that can be changed",
-                    f"did you mean {close[0]!r}?" if close else f"one of {', '.join(CHANGEABLE)}",
+                    did_you_mean(field, CHANGEABLE) or f"one of {', '.join(CHANGEABLE)}",
                 )
         return self._change(key, lambda record: dataclasses.replace(record, **changes))
 
@@ -266,10 +275,7 @@ class Microphones:
                 named = [record for record in self._records.values() if record.name == key]
                 record = named[0] if named else None
         if record is None:
-            raise NotFound(
-                f"there is no microphone {key!r}",
-                "list them with `earmark devices`; add one with `earmark devices add`",
-            )
+            raise no_microphone(key, [record.name for record in self._rows.all()])
         return record
 
     def _view(self, record: MicrophoneRecord) -> MicrophoneView:

@@ -14,6 +14,7 @@ from appliance.store.schema import M001
 from appliance.store.schema_engines import M005
 from appliance.store.schema_gate import M004
 from appliance.store.schema_listening import M003
+from appliance.store.schema_microphones import M012
 from appliance.store.schema_pauses import M007
 from appliance.store.schema_rejections import M009
 from appliance.store.schema_speech import M011
@@ -58,6 +59,11 @@ def m011_speech_dropped(db: SqliteUtils) -> None:
         db.conn.execute(statement)
 
 
+def m012_names_of_removed_microphones(db: SqliteUtils) -> None:
+    for statement in M012:
+        db.conn.execute(statement)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_the_first_schema,
     m003_thresholds_that_keep_a_rate,
@@ -66,6 +72,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m007_pauses,
     m009_rejections,
     m011_speech_dropped,
+    m012_names_of_removed_microphones,
 )
 
 

@@ -130,6 +130,7 @@ def evaluation(
     return {
         "protocol": protocol,
         "optimistic": on_training_clips or bool(single),
+        "on_training_clips": on_training_clips,
         "note": _note(protocol, len(judged), len(all_clips), single, on_training_clips),
         "clips": len(judged),
         "accuracy": float(np.trace(counts) / total) if total else 0.0,

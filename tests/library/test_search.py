@@ -16,6 +16,7 @@ from appliance.library.clips import Clips
 from appliance.library.datasets import Datasets
 from appliance.library.filters import ClipFilter, plan
 from appliance.library.labels import Labels
+from appliance.library.microphones import MicrophoneRecord, MicrophoneRecords
 from appliance.store.database import Database
 from tests.library.conftest import Add
 
@@ -23,8 +24,10 @@ SINCE, UNTIL = 1_000_020.0, 1_000_060.0
 
 
 @pytest.fixture
-def many(add: Add, datasets: Datasets) -> list[Clip]:
-    """80 clips of mixed kinds; the first 50 are in dataset version `first`."""
+def many(add: Add, datasets: Datasets, db: Database) -> list[Clip]:
+    """80 clips of mixed kinds; the first 50 are in dataset version `first`. One microphone has
+    not heard anything."""
+    MicrophoneRecords(db).put(MicrophoneRecord("usb-9", "silent", "usb-9"))
     chance = random.Random(1)
     made = []
     for number in range(80):
@@ -167,6 +170,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"session": "nowhere"}, NotFound, "no session"),
     ({"session": 99}, NotFound, "no session"),
     ({"dataset_version": "second"}, NotFound, "no dataset version"),
+    ({"microphone": "kitchn"}, NotFound, "no microphone 'kitchn'"),
     ({"since": 2.0, "until": 1.0}, InvalidInput, "after"),
 ]
 
@@ -179,6 +183,26 @@ def test_what_makes_no_sense_is_refused(clips: Clips, labels: Labels) -> None:
     for limit in (0, -1, 1001):
         with pytest.raises(InvalidInput):
             clips.page(ClipFilter(), None, limit)
+
+
+def test_a_removed_microphone_keeps_its_clips_and_its_name(
+    clips: Clips, add: Add, db: Database
+) -> None:
+    records = MicrophoneRecords(db)
+    records.put(MicrophoneRecord("usb-1", "kitchen", "usb-1"))
+    heard = add("dog", microphone="usb-1")
+    records.remove("kitchen")
+    assert [(gone.id, gone.name) for gone in records.former()] == [("usb-1", "kitchen")]
+    for key in ("usb-1", "kitchen"):
+        assert clips.page(ClipFilter(microphone=key)).items == [heard]
+    with pytest.raises(NotFound, match="kitchn") as refused:
+        clips.page(ClipFilter(microphone="kitchn"))
+    assert refused.value.advice.startswith("did you mean 'kitchen'?")
+    # Another one of that name goes first; plugged in again, it has gone no more.
+    records.put(MicrophoneRecord("usb-2", "kitchen", "usb-2"))
+    assert clips.page(ClipFilter(microphone="kitchen")).items == []
+    records.put(MicrophoneRecord("usb-1", "hall", "usb-1"))
+    assert records.former() == []
 
 
 def test_a_foreign_cursor_is_refused(clips: Clips) -> None:

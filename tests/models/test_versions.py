@@ -14,6 +14,7 @@ from appliance.errors import Conflict, InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.models.deploy import Deployments
 from appliance.models.result import check_result
+from appliance.models.version import named
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.store.database import Database
@@ -38,6 +39,35 @@ def test_a_result_becomes_v001(
     assert versions.evaluation("V001")["confusion"]["labels"] == toy.CLASSES
     told = [event.data for event in bus.since(0)]
     assert told == [{"version": "V001", "what": "published"}]
+
+
+def test_a_version_says_why_its_figures_are_optimistic(
+    publish: Publish, result: Path, versions: Versions
+) -> None:
+    def rated(optimistic: bool, sessions: int) -> list[dict[str, object]]:
+        one = {"label": "low", "support": 10, "optimistic": optimistic, "sessions": sessions}
+        return [one, {**one, "label": "high", "optimistic": False, "sessions": 3}]
+
+    for told, why in (
+        ({"optimistic": True, "on_training_clips": True}, "clips that it was trained on"),
+        ({"optimistic": True, "classes": rated(True, 2)}, "clips that it was trained on"),
+        ({"optimistic": True, "classes": rated(True, 1)}, "one recording only of low"),
+        ({"optimistic": False, "on_training_clips": False}, ""),
+    ):
+        folder = result if result.exists() else toy.write_result(result)
+        (folder / "evaluation.json").write_text(json.dumps(toy.evaluation(**told)))
+        made = publish(folder)
+        assert made.optimistic.endswith(why), told
+        assert bool(made.optimistic) is bool(why)
+        assert versions.get(made.name) == made
+
+
+@pytest.mark.parametrize("written", ["V007", "v007", "v7", "7", " 7 "])
+def test_a_version_is_known_however_it_is_written(written: str) -> None:
+    assert named(written) == "V007"
+    assert named("V1000") == "V1000"
+    for other in ("", "V", "7a", "V-7", "current", "../V007", "٧"):
+        assert named(other) == other
 
 
 def test_a_job_makes_one_version(publish: Publish, result: Path, versions: Versions) -> None:

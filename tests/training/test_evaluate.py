@@ -78,6 +78,7 @@ def test_the_note_says_what_the_figures_rest_on() -> None:
     assert "3 of 4 clips" in partly["note"]
     assert "trained on" in figures([("cat", "cat")], on_training_clips=True)["note"]
     assert figures([("cat", "cat")], on_training_clips=True)["optimistic"]
+    assert figures([("cat", "cat")], on_training_clips=True)["on_training_clips"] is True
 
 
 def test_temperature_makes_shy_scores_sure_and_bold_ones_modest() -> None:

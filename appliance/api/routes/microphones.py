@@ -10,6 +10,7 @@ from appliance.api.schemas.base import Page
 from appliance.api.schemas.microphones import MicrophoneChange, NewMicrophone, TriggerBody
 from appliance.api.services import ServicesDep
 from appliance.audio.devices import Device
+from appliance.library.microphones import FormerMicrophone
 from appliance.recording.microphones import MicrophoneView
 from appliance.recording.watcher import TriggerState
 
@@ -35,6 +36,12 @@ def add_microphone(body: NewMicrophone, services: ServicesDep) -> Response:
 def available_microphones(services: ServicesDep) -> Response:
     """The devices that the system knows, set up or not, busy ones too."""
     return page(services.microphones.available())
+
+
+@router.get("/former", response_model=Page[FormerMicrophone])
+def former_microphones(services: ServicesDep) -> Response:
+    """Those that were removed, by the last name that each had; their clips and detections stay."""
+    return page(services.microphones.former())
 
 
 @router.get("/{id:path}/trigger", response_model=TriggerState)

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from appliance.api.answers import answer, page
 from appliance.api.openapi import multipart
-from appliance.api.schemas.base import Page
+from appliance.api.schemas.base import Page, VersionPath
 from appliance.api.schemas.models import Note
 from appliance.api.services import Author, ServicesDep
 from appliance.api.uploads import received
@@ -47,51 +47,51 @@ async def import_a_version(request: Request, services: ServicesDep, author: Auth
 
 
 @router.get("/{name}", response_model=Version)
-def get_version(name: str, services: ServicesDep) -> Response:
+def get_version(name: VersionPath, services: ServicesDep) -> Response:
     """One version."""
     return answer(services.versions.get(name))
 
 
 @router.patch("/{name}", response_model=Version)
-def note_version(name: str, body: Note, services: ServicesDep) -> Response:
+def note_version(name: VersionPath, body: Note, services: ServicesDep) -> Response:
     """Replace its note."""
     return answer(services.versions.note(name, body.note))
 
 
 @router.delete("/{name}", status_code=204)
-def delete_version(name: str, services: ServicesDep) -> Response:
+def delete_version(name: VersionPath, services: ServicesDep) -> Response:
     """Remove its weights; its figures and its place in histories stay. Not while it is in use."""
     services.versions.delete(name)
     return Response(status_code=204)
 
 
 @router.get("/{name}/card")
-def version_card(name: str, services: ServicesDep) -> Response:
+def version_card(name: VersionPath, services: ServicesDep) -> Response:
     """Classes, window, architecture and every training parameter."""
     return answer(services.versions.card(name))
 
 
 @router.get("/{name}/evaluation")
-def version_evaluation(name: str, services: ServicesDep) -> Response:
+def version_evaluation(name: VersionPath, services: ServicesDep) -> Response:
     """Accuracy; precision, recall and F1 by class; confusion matrix; predictions; curves."""
     return answer(services.versions.evaluation(name))
 
 
 @router.get("/{name}/lineage")
-def version_lineage(name: str, services: ServicesDep) -> Response:
+def version_lineage(name: VersionPath, services: ServicesDep) -> Response:
     """Where it comes from, down to clips and microphones."""
     return answer(services.versions.lineage(name))
 
 
 @router.get("/{name}/confusion.png", response_class=Response, responses=_PNG)
-def version_confusion(name: str, services: ServicesDep) -> Response:
+def version_confusion(name: VersionPath, services: ServicesDep) -> Response:
     """The confusion matrix as a picture; rows are labels, columns what was predicted."""
     evaluation = services.versions.evaluation(name)
     return Response(confusion_png(evaluation), media_type="image/png")
 
 
 @router.get("/{name}/curves.png", response_class=Response, responses=_PNG)
-def version_curves(name: str, services: ServicesDep) -> Response:
+def version_curves(name: VersionPath, services: ServicesDep) -> Response:
     """Loss and accuracy over the training as a picture."""
     evaluation = services.versions.evaluation(name)
     return Response(curves_png(evaluation), media_type="image/png")
@@ -102,7 +102,7 @@ def version_curves(name: str, services: ServicesDep) -> Response:
     response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {}}, "description": "one file"}},
 )
-def export_a_version(name: str, services: ServicesDep) -> Response:
+def export_a_version(name: VersionPath, services: ServicesDep) -> Response:
     """The version as one file, for another box."""
     version = services.versions.get(name)
     path = services.folder.incoming / f"export-{secrets.token_hex(8)}.zip"

@@ -6,8 +6,10 @@ import difflib
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+
+from appliance.models.version import named
 
 T = TypeVar("T")
 
@@ -19,6 +21,9 @@ Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 Cursor = Annotated[
     "str | None", Query(max_length=200, description="`next` of the page before this one")
 ]
+VersionName = Annotated[str, Field(max_length=40), AfterValidator(named)]
+"""A version as people write it, `V001`, `v1` or `1`; the routes get `V001`."""
+VersionPath = Annotated[str, Path(max_length=100), AfterValidator(named)]
 
 
 class Body(BaseModel):

@@ -21,7 +21,9 @@ class ClipQuery(Body):
 
     label: str | None = Field(None, description="clips that carry this label")
     unlabelled: bool = Field(False, description="only clips without a label")
-    microphone: str | None = Field(None, description="a microphone's id")
+    microphone: str | None = Field(
+        None, max_length=1024, description="a microphone's id or name, also of a removed one"
+    )
     session: str | None = Field(None, description="a session's key, or else its id")
     session_id: int | None = Field(None, ge=1, le=LARGEST_ID, description="a session's id")
     source: str | None = Field(None, description="import, recording, trigger, schedule, ...")
@@ -44,7 +46,7 @@ class InboxQuery(Body):
     """Which clips without a label, and which page of them."""
 
     label: str | None = Field(None, max_length=200, description="only where it is suggested")
-    microphone: str | None = Field(None, max_length=1024, description="a microphone's id")
+    microphone: str | None = Field(None, max_length=1024, description="an id or a name")
     limit: int = Field(100, ge=1, le=500, description="items a page")
     cursor: str | None = Field(
         None, max_length=200, description="`next` of the page before this one"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from appliance.api.schemas.base import LARGEST_ID, Body, example
+from appliance.api.schemas.base import LARGEST_ID, Body, VersionName, example
 
 _MINUTES = "maximum training duration in minutes, 6 to 6000"
 _FLAVOR = "free stops after one hour; compute may use the whole maximum duration"
@@ -32,9 +32,7 @@ class NewJob(Body):
     dataset_version: str | None = Field(
         None, max_length=100, description="its name; null takes the suggested one"
     )
-    from_version: str | None = Field(
-        None, max_length=40, description="begin with this version's weights"
-    )
+    from_version: VersionName | None = Field(None, description="begin with this version's weights")
     idempotency_key: str | None = Field(
         None, min_length=1, max_length=200, description="sent again, gives the same job again"
     )
@@ -46,7 +44,7 @@ class JobQuery(Body):
     max_minutes: int = Field(60, description=_MINUTES)
     flavor: str = Field("free", max_length=40, description=_FLAVOR)
     dataset_version: str | None = Field(None, max_length=100)
-    from_version: str | None = Field(None, max_length=40)
+    from_version: VersionName | None = None
 
 
 class Note(Body):
@@ -62,7 +60,7 @@ class NewDeployment(Body):
 
     model_config = example({"version": "V001", "precision": "fp32"})
 
-    version: str = Field(max_length=40)
+    version: VersionName
     precision: str = Field(
         "fp32", max_length=20, json_schema_extra={"enum": ["fp32", "fp16", "int8"]}
     )
@@ -81,7 +79,7 @@ class NewShadow(Body):
 
     model_config = example({"version": "V002", "precision": "fp32"})
 
-    version: str = Field(max_length=40)
+    version: VersionName
     precision: str = Field(
         "fp32", max_length=20, json_schema_extra={"enum": ["fp32", "fp16", "int8"]}
     )
@@ -92,8 +90,8 @@ class NewComparison(Body):
 
     model_config = example({"live": "V001", "candidate": "V002"})
 
-    live: str = Field(max_length=40)
-    candidate: str = Field(max_length=40)
+    live: VersionName
+    candidate: VersionName
 
 
 class PredictResult(BaseModel):
