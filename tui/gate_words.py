@@ -83,10 +83,10 @@ def report_rows(comparison: Facts, width: int) -> list[Row]:
     for what, before, after in figures(report):
         lines.append((_line(what, before, after, first, column), None))
     for label, *both in by_label(report):
-        sides = [
+        before, after = (
             f"{one['right']} of {one['clips']}, {count(one['events'], 'event')}" for one in both
-        ]
-        lines.append((_line(f"  {safe(label)}", *sides, first, column), None))
+        )
+        lines.append((_line(f"  {safe(label)}", before, after, first, column), None))
     for name, sign, colour in (("gained", "+", "$success"), ("lost", "-", "$error")):
         lines += _events(report, name, sign, colour)
     for sentence in report["notes"]:
