@@ -48,7 +48,7 @@ _JUDGED = f"""
             CASE WHEN json_type({_EXTRA}, '$.score') IN ('integer', 'real')
                 THEN json_extract({_EXTRA}, '$.score') END AS score
         FROM clips c WHERE c.id > ? AND {FREE}"""
-_IN_ORDER = " ORDER BY c.id LIMIT ?)"
+_IN_ORDER = " ORDER BY c.id LIMIT ?) ORDER BY id"
 
 
 def ranked(db: Database, without: str = "", values: tuple[object, ...] = ()) -> array[int]:

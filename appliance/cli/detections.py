@@ -84,7 +84,7 @@ def show_detections(items: list[dict[str, Any]], names: dict[str, str]) -> None:
                 names.get(row["microphone"], row["microphone"]),
                 f"{row['onset_delay_ms']:.0f} ms",
                 row["version"],
-                row["clip"],
+                row["clip"] or row["no_clip"],
                 row["review"],
             )
             for row in items

@@ -57,7 +57,7 @@ def test_health_names_what_is_wrong_and_what_to_do(box: Box, tmp_path: Path) -> 
     names = [check["name"] for check in seen["checks"]]
     assert names == [
         "microphones", "detection", "disk", "database", "gpu", "tensorrt", "clock", "temperature",
-        "queue", "backup age",
+        "queue", "speech filter", "backup age",
     ]  # fmt: skip
     assert check_of(seen, "database")["state"] == "ok"
     assert check_of(seen, "microphones")["state"] == "not applicable"
@@ -147,6 +147,41 @@ def test_settings_are_set_read_again_and_told_apart(box: Box) -> None:
     until(lambda: threshold() == 0.7, "the new threshold")
     earmark(box.data, "settings", "reset", "audio.ring_s")
     assert "ring_s" not in file.read_text()
+
+
+def test_speech_is_dropped_from_now_on_and_counted(
+    box: Box, tmp_path: Path, test_data: Path
+) -> None:
+    client = box.client
+    assert client is not None
+    assert client.get("/privacy/speech") == {"on": False, "problem": "", "today": {}, "ever": {}}
+    done = earmark(box.data, "settings", "set", "privacy.drop_speech", "yes")
+    assert done["reloaded"] == {"now": ["privacy.drop_speech"], "restart": []}
+    assert check_of(client.get("/health"), "speech filter")["state"] == "ok"
+    words = [
+        soundfile.read(file, dtype="float32")[0]
+        for file in sorted((test_data / "fsdd" / "recordings").glob("3_theo_*.wav"))[:6]
+    ]
+    room = 0.001 * np.random.default_rng(4).standard_normal(8000 * 4)
+    soundfile.write(tmp_path / "talk.wav", np.concatenate([room, 3 * np.concatenate(words)]), 8000)
+    talk = client.post("/microphones", {"source": f"replay:{tmp_path / 'talk.wav'}?loop=1"})
+    try:
+        client.put(f"/microphones/{talk['id']}/trigger", {})
+        dropped = until(lambda: client.get("/privacy/speech")["ever"].get("trigger"), "a drop")
+        assert dropped["seconds"] > 0
+        assert client.get("/clips", source="trigger")["items"] == []
+        assert earmark(box.data, "status")["speech"]["today"]["trigger"]["sounds"] >= 1
+        text = (box.data / "token").read_text().strip()
+        port = int(re.findall(r"http://127\.0\.0\.1:(\d+)", box.log.read_text())[-1])
+        metrics = httpx.get(
+            f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {text}"}
+        ).text
+        assert 'earmark_speech_dropped_total{source="trigger"}' in metrics
+        assert "speech is likely" in box.log.read_text()
+    finally:
+        client.delete(f"/microphones/{talk['id']}")
+        earmark(box.data, "settings", "reset", "privacy.drop_speech")
+    assert not client.get("/privacy/speech")["on"]
 
 
 def test_the_audit_log_says_who_did_what_and_keeps_secrets(box: Box) -> None:

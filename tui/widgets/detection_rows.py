@@ -71,4 +71,6 @@ def _review(item: dict[str, Any]) -> tuple[str, str]:
     if item["review"] == "refuted":
         really = item["review_label"]
         return (f"✗ {really}" if really else "✗ wrong"), "$error"
+    if item.get("no_clip") == "speech":
+        return "∅ speech", "$secondary"
     return "", ""
