@@ -28,6 +28,7 @@ from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.care.backups import Backups
 from appliance.care.clock_set import ClockSet
+from appliance.care.fingerprints import Fingerprints
 from appliance.care.quiet_hours import QuietHours
 from appliance.care.retention import Retention
 from appliance.care.space import DETECTION_CLIPS, TRIGGERED, Space
@@ -271,6 +272,7 @@ def running(
             ("shadow", shadow),
             ("courtesy", courtesy),
             ("retention", retention),
+            ("fingerprints", Fingerprints(clips, listener.lagging)),
             ("clock", ClockSet(db)),
         ):
             part.start()

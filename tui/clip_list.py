@@ -13,6 +13,7 @@ class Clip:
     """What a line of the list shows, taken from an item of `GET /clips` or `GET /inbox`."""
 
     __slots__ = (
+        "alike",
         "duration_s",
         "filename",
         "flagged",
@@ -35,6 +36,7 @@ class Clip:
         self.suggested: str | None = _once(item.get("suggested_label"))
         self.suggested_score: float | None = item.get("suggested_score")
         self.reason: str | None = _once(item.get("reason"))
+        self.alike: tuple[int, ...] = tuple(item.get("near_duplicates") or ())
         self.flagged = bool(item.get("flagged"))
 
 

@@ -4,6 +4,7 @@ kettle                 a part of the file's name
 label:kettle           clips with that label         unlabelled    clips without one
 mic:yard               from that microphone          session:17    of that session
 source:trigger         made that way                 since:2d      not older (s, m, h, d, w)
+duplicates             nearly the same sound as another clip
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def parse(text: str, microphones: Mapping[str, str], now: float | None = None) -
     for word in re.findall(r'\w+:"[^"]*"?|\S+', text):
         name, colon, value = word.partition(":")
         value = value.strip('"')
-        if word == "unlabelled":
-            params["unlabelled"] = True
+        if word in ("unlabelled", "duplicates"):
+            params[word] = True
         elif not colon or name not in WORDS:
             rest.append(word)
         elif not value:

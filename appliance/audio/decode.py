@@ -20,12 +20,14 @@ import socket
 import subprocess
 import sys
 import threading
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from appliance.audio.children import end_child
+from appliance.audio.fingerprint import Fingerprint
 from appliance.audio.flac import MAX_RATE, Piece
 from appliance.audio.message import receive, send
 from appliance.audio.source import Samples
@@ -123,7 +125,7 @@ class Decoder:
             for leftover in folder.glob(prefix + "*"):
                 leftover.unlink(missing_ok=True)
             raise
-        return [Piece(path=folder / piece.pop("name"), **piece) for piece in reply["pieces"]]
+        return [_piece(folder, fact) for fact in reply["pieces"]]
 
     def to_pcm(self, path: Path, rate: int, *, max_seconds: float = 3600.0) -> Samples:
         """Decode `path` to mono float32 [n] at `rate`. Raises DecodeError, Unavailable."""
@@ -209,6 +211,11 @@ class Decoder:
             self._changed.notify()
         if not keep:
             worker.end()
+
+
+def _piece(folder: Path, fact: dict[str, Any]) -> Piece:
+    words = Fingerprint.from_bytes(b64decode(fact.pop("fingerprint")))
+    return Piece(path=folder / fact.pop("name"), **{**fact, "fingerprint": words})
 
 
 def _checked(reply: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,10 @@ def work(
         )
         facts = []
         for piece in pieces:
-            fact = asdict(piece)
+            assert piece.fingerprint is not None
+            fact = asdict(replace(piece, fingerprint=None))
             fact["name"] = fact.pop("path").name
+            fact["fingerprint"] = b64encode(piece.fingerprint.to_bytes()).decode()
             facts.append(fact)
         return {"pieces": facts}
     assert descriptor is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import soundfile
 
 from appliance import units
+from appliance.audio.fingerprint import Fingerprint, fingerprint
 from appliance.audio.level import peak_amplitude, rms_dbfs
 from appliance.audio.resample import resample
 from appliance.audio.source import Samples
@@ -28,7 +29,8 @@ class Piece:
     sha256: of the file. pcm_sha256: of its rate and 16-bit little-endian samples, the same
     whichever version of the encoder wrote it. start_s: where it lay in the file or recording
     that it comes from. durable: whether its content was fsynced, which is the library's part
-    (`library/durable.py`).
+    (`library/durable.py`). fingerprint: by which copies of the sound are found, None where nobody
+    asked for it.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Piece:
     peak_dbfs: float
     rms_dbfs: float
     durable: bool = False
+    fingerprint: Fingerprint | None = field(default=None, compare=False, repr=False)
 
 
 def to_int16(samples: Samples, peak: float | None = None) -> npt.NDArray[np.int16]:
@@ -56,12 +59,16 @@ def to_int16(samples: Samples, peak: float | None = None) -> npt.NDArray[np.int1
     return pcm
 
 
-def write_flac(samples: Samples, rate: int, path: Path, *, start_s: float = 0.0) -> Piece:
+def write_flac(
+    samples: Samples, rate: int, path: Path, *, start_s: float = 0.0, identify: bool = True
+) -> Piece:
     """Write float32 [n] mono as FLAC at `path`, which must not exist.
 
     Sound at more than 48 kHz is resampled to 48 kHz: no clip holds more. On an error no file
     stays behind. It is not durable yet: the fsyncs and the move to the final name are the
     library's, which gathers those of a batch.
+
+    identify: compute its fingerprint, while the samples are at hand.
 
     Raises InvalidInput on an impossible rate or shape, OSError when the disk refuses.
     """
@@ -98,6 +105,7 @@ def write_flac(samples: Samples, rate: int, path: Path, *, start_s: float = 0.0)
         rate=rate,
         peak_dbfs=units.dbfs(peak),
         rms_dbfs=rms_dbfs(samples),
+        fingerprint=fingerprint(samples, rate) if identify else None,
     )
 
 

@@ -56,7 +56,8 @@ def clips(
 
 
 def show_clips(items: list[dict[str, Any]]) -> None:
-    """A table of clips."""
+    """A table of clips; with a column of near duplicates where there are any."""
+    alike = any(clip["near_duplicates"] for clip in items)
     table(
         [
             right("id"),
@@ -67,6 +68,7 @@ def show_clips(items: list[dict[str, Any]]) -> None:
             "recorded",
             right("peak"),
             fold("file"),
+            *([fold("nearly the same")] if alike else []),
         ],
         [
             (
@@ -78,9 +80,24 @@ def show_clips(items: list[dict[str, Any]]) -> None:
                 moment(clip["recorded_at"]),
                 decibel(clip["peak_dbfs"]),
                 clip["filename"],
+                *([others(clip)] if alike else []),
             )
             for clip in items
         ],
+    )
+
+
+def others(clip: dict[str, Any]) -> str:
+    """The clips that are nearly the same sound as this one: `12 15`."""
+    return " ".join(str(other) for other in clip["near_duplicates"] or ())
+
+
+def _alike(other: dict[str, Any]) -> str:
+    label = safe(other["label"]) if other["label"] else "no label"
+    shift = f", {abs(other['lag_s']):.2f} s {'later' if other['lag_s'] > 0 else 'earlier'}"
+    return (
+        f"clip {other['clip']} ({label}), {other['similarity']:.0%} alike"
+        f"{shift if abs(other['lag_s']) >= 0.01 else ''}"
     )
 
 
@@ -92,8 +109,9 @@ def show(state: State, clip: int) -> None:
     with state.client() as client:
         found = client.get(f"/clips/{clip}")
         history = client.get(f"/clips/{clip}/history")["items"]
+        alike = client.get(f"/clips/{clip}/duplicates")["items"]
     if state.json:
-        emit({**found, "history": history})
+        emit({**found, "history": history, "duplicates": alike})
         return
     synced = "" if found["clock_synced"] else " (the clock was not set)"
     if found["source"] == "import":
@@ -112,6 +130,7 @@ def show(state: State, clip: int) -> None:
             ("file", found["filename"]),
             ("kept", "yes, when room is made" if found["protected"] else None),
             ("cut from", parent),
+            *(("nearly the same", _alike(other)) for other in alike),
             ("recorded", moment(found["recorded_at"]) + synced),
             *((f"column {safe(key)}", value) for key, value in found["extra"].items()),
             ("sha256", found["sha256"]),

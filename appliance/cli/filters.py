@@ -42,8 +42,12 @@ def filter_options(
         click.option("--until", type=MOMENT, help="Recorded until."),
         click.option("--dataset-version", metavar="NAME", help="Only clips that it holds."),
         click.option("--text", metavar="TEXT", help="Only clips whose file name contains it."),
+        click.option("--duplicates", is_flag=True, help="Only near duplicates of another clip."),
     ]
-    names = "filter_label unlabelled microphone session source since until dataset_version text"
+    names = (
+        "filter_label unlabelled microphone session source since until dataset_version text"
+        " duplicates"
+    )
 
     @functools.wraps(function)
     def collect(*args: Any, **kwargs: Any) -> Any:

@@ -58,6 +58,8 @@ def label(
     else:
         done = f"labelled {safe(name)}" if name is not None else "unlabelled"
         say(f"{count(changed['changed'], 'clip')} {done}.")
+        for warning in changed["warnings"]:
+            note(f"{safe(warning)}: is one of the two labels wrong?", "yellow")
 
 
 def _label_and_ids(words: tuple[str, ...], unlabel: bool) -> tuple[str | None, list[int]]:

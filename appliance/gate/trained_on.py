@@ -1,8 +1,9 @@
 """What a version has seen in its training, so that no clip flatters a version that knows it.
 
-A clip counts as seen when it, or another clip of its session, was in the dataset version of the
-version itself or of one whose weights it began with; an imported version brings hashes along. For
-clips that it has seen, cross-validation left an answer of a network that had not: `held_out`.
+A clip counts as seen when it, a near duplicate of it, or another clip of its session was in the
+dataset version of the version itself or of one whose weights it began with; an imported version
+brings hashes along. For clips that it has seen, cross-validation left an answer of a network that
+had not: `held_out`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ class TrainedOn:
     known: bool = True
 
     def has_seen(self, clip: Clip) -> bool:
-        return clip.id in self.clips or clip.session in self.sessions or clip.sha256 in self.hashes
+        return (
+            clip.id in self.clips
+            or clip.session in self.sessions
+            or clip.sha256 in self.hashes
+            or not self.clips.isdisjoint(clip.near_duplicates or ())
+        )
 
 
 def trained_on(versions: Versions, datasets: Datasets, name: str) -> TrainedOn:

@@ -54,7 +54,8 @@ def write_bundle(
                 "id": clip["id"],
                 "path": str(file),
                 "label": clip["label"],
-                "session": clip["session"],
+                # What holds together in the split; older dataset versions know no near copies.
+                "session": clip.get("group", clip["session"]),
                 "microphone": clip["microphone"],
                 "duration_s": clip["duration_s"],
                 "fold": clip["fold"],

@@ -23,7 +23,10 @@ SOURCES = (
 BATCH = 500
 
 SELECT = """
-    SELECT c.*, l.name AS label, s.key AS session_key
+    SELECT c.*, l.name AS label, s.key AS session_key,
+        CASE WHEN c.alike > 0 THEN (SELECT group_concat(other_id) FROM
+            (SELECT other_id FROM near_duplicates WHERE clip_id = c.id ORDER BY other_id))
+        END AS others
     FROM clips c JOIN sessions s ON s.id = c.session_id LEFT JOIN labels l ON l.id = c.label_id
 """
 
@@ -36,7 +39,8 @@ class Clip:
     seconds of the wall clock, right only as far as `clock_synced` says; `monotonic_ns` is the
     moment of the first sample within boot `boot_id`; `frame` is the microphone's own counter
     there. `start_s` is where the clip begins in the file or recording it was cut from, `parent`
-    the clip that a person cut it from.
+    the clip that a person cut it from. `near_duplicates` are the
+    clips that are nearly the same sound, None while nobody has compared it with the others.
     """
 
     id: int
@@ -61,6 +65,7 @@ class Clip:
     created_at: float
     parent: int | None
     protected: bool
+    near_duplicates: list[int] | None
     extra: dict[str, Any]
 
 
@@ -89,8 +94,15 @@ def from_row(row: Mapping[str, Any]) -> Clip:
         created_at=row["created_at"],
         parent=row["parent_id"],
         protected=bool(row["protected"]),
+        near_duplicates=_others(row),
         extra=json.loads(row["extra"]),
     )
+
+
+def _others(row: Mapping[str, Any]) -> list[int] | None:
+    if row["alike"] is None:
+        return None
+    return [int(other) for other in (row["others"] or "").split(",") if other]
 
 
 def get(db: Database, identifier: int) -> Clip:

@@ -22,6 +22,7 @@ from appliance.library.history import LabelChange
 from appliance.library.ingest import Added, Ingest, NewPiece
 from appliance.library.keeping import Keeping
 from appliance.library.labelling import Labelling
+from appliance.library.near_duplicates import NearDuplicates
 from appliance.library.removal import Removal
 from appliance.library.search import Page
 from appliance.library.sessions import Sessions
@@ -44,7 +45,8 @@ class Clips:
     def __init__(self, db: Database, folder: DataFolder, bus: EventBus) -> None:
         self._db = db
         self._folder = folder
-        self._ingest = Ingest(db, folder, bus)
+        self.near = NearDuplicates(db)
+        self._ingest = Ingest(db, folder, bus, self.near)
         self._labelling = Labelling(db, bus)
         self._removal = Removal(db, folder, bus)
         self.keeping = Keeping(db, bus)

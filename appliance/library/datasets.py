@@ -20,6 +20,7 @@ from sqlite_utils import Database as SqliteUtils
 
 from appliance.errors import Conflict, NotFound, NotReady, StoreError
 from appliance.library.disk import disk_errors
+from appliance.library.near_duplicates import near_pairs
 from appliance.library.readiness import readiness
 from appliance.library.split import Split, SplitItem, make_split
 from appliance.paths import DataFolder, fsync_folder
@@ -112,7 +113,9 @@ class Datasets:
     def manifest(self, name: str) -> dict[str, Any]:
         """The snapshot: format, name, created_at, author, protocol, folds, seed, classes (sorted
         labels), counts, optimistic (label to why) and clips with id, sha256, label, session,
-        session_key, microphone, source, filename, duration_s, sample_rate, recorded_at, fold.
+        session_key, microphone, source, filename, duration_s, sample_rate, recorded_at, fold and
+        group: the session whose side the clip shares, another one's where near copies tie them.
+        not_compared: how many of its clips nobody had compared with the others when it was made.
 
         Raises NotFound, or StoreError when the file is missing or is not the one published.
         """
@@ -139,11 +142,19 @@ class Datasets:
         clips = self._db.rows(
             "SELECT c.id, c.sha256, l.name AS label, c.session_id AS session,"
             " s.key AS session_key, c.microphone, c.source, c.filename, c.duration_s,"
-            " c.sample_rate, c.recorded_at FROM clips c JOIN labels l ON l.id = c.label_id"
+            " c.sample_rate, c.recorded_at, c.alike FROM clips c JOIN labels l ON l.id = c.label_id"
             " JOIN sessions s ON s.id = c.session_id ORDER BY c.id"
         )
+        alike = [row.pop("alike") for row in clips]
+        near: dict[int, list[int]] = {}
+        for one, other in near_pairs(self._db):
+            near.setdefault(one, []).append(other)
         split = make_split(
-            [SplitItem(row["id"], row["label"], row["session"]) for row in clips], SEED
+            [
+                SplitItem(row["id"], row["label"], row["session"], tuple(near.get(row["id"], ())))
+                for row in clips
+            ],
+            SEED,
         )
         return {
             "format": FORMAT,
@@ -154,7 +165,11 @@ class Datasets:
             "folds": split.folds,
             "seed": SEED,
             **_classes(clips, split),
-            "clips": [{**row, "fold": split.fold[row["id"]]} for row in clips],
+            "not_compared": alike.count(None),
+            "clips": [
+                {**row, "fold": split.fold[row["id"]], "group": split.group[row["id"]]}
+                for row in clips
+            ],
         }
 
     def _write(self, name: str, content: bytes) -> None:

@@ -21,7 +21,7 @@ class ClipFilter:
     """Every condition must hold. `microphone` is an id or a name, also of one that was removed;
     `session` is an id or a key; `since` and `until` (excluded) are
     epoch seconds of `recorded_at`; `text` is looked for in the file's name and the session's key,
-    in any case of letters."""
+    in any case of letters; `duplicates`: only clips that are nearly the same sound as another."""
 
     label: str | None = None
     unlabelled: bool = False
@@ -32,6 +32,7 @@ class ClipFilter:
     until: float | None = None
     dataset_version: str | None = None
     text: str | None = None
+    duplicates: bool = False
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> ClipFilter:
@@ -66,6 +67,7 @@ class Plan:
 # The first whose columns are all asked for is taken, so the choosiest stand first.
 _BY_ID: tuple[tuple[tuple[str, ...], str], ...] = (
     (("session_id",), "clips c INDEXED BY clips_by_session"),
+    (("duplicates",), "clips c INDEXED BY clips_alike"),
     (("dataset",), "dataset_clips d CROSS JOIN clips c ON c.id = d.clip_id"),
     (("label_id", "microphone"), "clips c INDEXED BY clips_by_label_microphone"),
     (("label_id",), "clips c INDEXED BY clips_by_label"),
@@ -146,6 +148,9 @@ def _conditions(db: Database, wanted: ClipFilter) -> dict[str, Condition]:
             " (SELECT key FROM sessions s WHERE s.id = c.session_id) LIKE ? ESCAPE '\\'",
             _like(wanted.text),
         )
+    if wanted.duplicates:
+        # The literal comparison is what the partial index asks for; the value is always true.
+        asked["duplicates"] = ("(c.alike > 0 AND ?)", True)
     return asked
 
 

@@ -35,6 +35,7 @@ from appliance.library.durable import make_durable
 from appliance.library.labelling import Labelling
 from appliance.library.labels import find_or_create
 from appliance.library.names import has_control, label_name
+from appliance.library.near_duplicates import NearDuplicates
 from appliance.paths import DataFolder, fsync_folder
 from appliance.store.database import Database
 
@@ -75,10 +76,13 @@ class Added:
 
 
 class Ingest:
-    def __init__(self, db: Database, folder: DataFolder, bus: EventBus) -> None:
+    def __init__(
+        self, db: Database, folder: DataFolder, bus: EventBus, near: NearDuplicates
+    ) -> None:
         self._db = db
         self._folder = folder
         self._bus = bus
+        self._near = near
         self._labelling = Labelling(db, bus)
         # Folders under clips/ whose own names are durable, as far as this process knows.
         self._durable: set[Path] = set()
@@ -103,7 +107,9 @@ class Ingest:
                     self._place([new.piece for new in fresh.values()], placed)
                 stamp = clock.now()
                 for new in fresh.values():
-                    self._insert(tx, new, new.stamp or stamp)
+                    clip = self._insert(tx, new, new.stamp or stamp)
+                    if new.piece.fingerprint is not None:
+                        self._near.add(tx, clip, new.piece.fingerprint)
                 results = [
                     self._result(new, fresh.get(new.piece.pcm_sha256) is new) for new in pieces
                 ]
@@ -148,7 +154,7 @@ class Ingest:
             fsync_folder(self._folder.clips)
             self._durable |= folders
 
-    def _insert(self, tx: SqliteUtils, new: NewPiece, stamp: Stamp) -> None:
+    def _insert(self, tx: SqliteUtils, new: NewPiece, stamp: Stamp) -> int:
         piece = new.piece
         label = None if new.label is None else label_name(new.label)
         label_id = None if label is None else find_or_create(self._db, tx, self._bus, label)
@@ -179,8 +185,10 @@ class Ingest:
         cursor = tx.conn.execute(
             f"INSERT INTO clips ({', '.join(row)}) VALUES ({marks})", list(row.values())
         )
+        identifier = int(cursor.lastrowid or 0)
         if label is not None:
-            history.note(tx, [int(cursor.lastrowid or 0)], new.author, None, label, new.source)
+            history.note(tx, [identifier], new.author, None, label, new.source)
+        return identifier
 
     def _result(self, new: NewPiece, fresh: bool) -> Added:
         clip = self._by_sound(new.piece.pcm_sha256)

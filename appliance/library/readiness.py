@@ -16,6 +16,7 @@ FEWEST_CLIPS = 5
 IMBALANCE = 10
 # So many clips of background are looked at; more are enough anyway.
 MOST_LOOKED = 200
+MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,24 @@ def readiness(db: Database) -> Readiness:
     reasons += [
         f"{entry.label}: {entry.clips} of {entry.needed} clips" for entry in used if not entry.ready
     ]
-    return Readiness(not reasons, reasons, classes, _warnings(classes, used) + _background(db))
+    warnings = _warnings(classes, used) + _background(db) + _not_compared(db)
+    return Readiness(not reasons, reasons, classes, warnings)
+
+
+def _not_compared(db: Database) -> list[str]:
+    """Clips of a library that is older than fingerprints, until the box has caught up."""
+    row = db.row(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM clips INDEXED BY clips_not_compared"
+        " WHERE alike IS NULL LIMIT ?)",
+        [MOST_COUNTED],
+    )
+    if row is None or not row["n"]:
+        return []
+    more = "more than " if row["n"] == MOST_COUNTED else ""
+    return [
+        f"{more}{row['n']} clips are not compared with the others yet: near copies among them may"
+        " flatter the figures; the box works at it"
+    ]
 
 
 def _background(db: Database) -> list[str]:

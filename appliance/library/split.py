@@ -1,11 +1,12 @@
 """Which clips a network learns from and which judge it, so that the figures do not flatter.
 
 Clips of one session go to one side together: a network that has heard a recording's room and
-noise recognises the rest of it by those. Within that, every class is spread as evenly as its
-sessions allow, each class counting the same however rare it is. This is what scikit-learn calls
-a stratified group k-fold, plus two rules that small sets need: a class with two or more sessions
-stands on both sides, and a class with one session is split inside it, in stretches, and marked
-optimistic.
+noise recognises the rest of it by those. So do sessions that share a sound: clips that are nearly
+the same (`near_duplicates.py`) tie theirs together. Within that, every class is spread as evenly
+as its sessions allow, each class counting the same however rare it is. This is what scikit-learn
+calls a stratified group k-fold, plus two rules that small sets need: a class with two or more
+sessions stands on both sides, and a class with one session (or whose sessions are all tied) is
+split inside it, in stretches, near copies on one side where that can be, and marked optimistic.
 
 Small sets are judged by cross-validation (every clip is predicted by a network that has not
 heard its session), since a fifth of five clips says nothing; larger ones by a holdout.
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 from appliance.errors import InvalidInput
 from appliance.library.grouping import assign
+from appliance.library.near_duplicates import clusters
 from appliance.library.plan import CROSS_VALIDATION, FOLDS, HOLDOUT
 
 TEST_SHARE = 0.2
@@ -27,25 +29,41 @@ MEDIUM_SET = 1000
 FEWEST_TEST_CLIPS = 5
 
 ONE_RECORDING = "one recording"
+COPIES = "near copies tie its recordings together"
 ENTANGLED = "its recordings cannot be parted from those of other classes"
 
 
 @dataclass(frozen=True)
 class SplitItem:
+    """`near`: the clips that are nearly the same sound, whether they are to be split or not."""
+
     clip: int
     label: str
     session: int
+    near: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Split:
     """`fold` of each clip: 0..folds-1 under cross-validation; 0 trains and 1 tests under holdout.
-    `optimistic`: the labels whose clips of one session stand on both sides, and why."""
+    `optimistic`: the labels whose clips of one session stand on both sides, and why. `group` of
+    each clip: the session whose side it shares, its own or the first of those tied to it."""
 
     protocol: str
     folds: int
     fold: dict[int, int]
     optimistic: dict[str, str]
+    group: dict[int, int]
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A clip to be split: `group` holds together, and `copies` (its near copies' first) more so."""
+
+    clip: int
+    label: str
+    group: int
+    copies: int
 
 
 def choose_protocol(clips_per_class: Iterable[int]) -> str:
@@ -64,15 +82,18 @@ def make_split(items: Sequence[SplitItem], seed: int = 0) -> Split:
     """
     if len(items) < 2:
         raise InvalidInput("a split needs at least two clips", "label more clips")
-    classes: dict[str, list[SplitItem]] = {}
-    for item in sorted(items, key=lambda item: item.clip):
-        classes.setdefault(item.label, []).append(item)
+    items = sorted(items, key=lambda item: item.clip)
+    classes: dict[str, list[_Member]] = {}
+    sessions: dict[str, set[int]] = {}
+    for item, member in zip(items, _members(items), strict=True):
+        classes.setdefault(item.label, []).append(member)
+        sessions.setdefault(item.label, set()).add(item.session)
     protocol = choose_protocol(len(members) for members in classes.values())
 
     optimistic = {
-        label: ONE_RECORDING
+        label: ONE_RECORDING if len(sessions[label]) == 1 else COPIES
         for label, members in sorted(classes.items())
-        if len({member.session for member in members}) == 1
+        if len({member.group for member in members}) == 1
     }
     groups = _groups(classes, optimistic)
     shares = _shares(protocol, len(groups), [len(classes[label]) for label in optimistic])
@@ -85,21 +106,42 @@ def make_split(items: Sequence[SplitItem], seed: int = 0) -> Split:
         if label in optimistic:
             fold.update(_within(members, shares))
         else:
-            fold.update({item.clip: assignment.fold[item.session] for item in members})
+            fold.update({member.clip: assignment.fold[member.group] for member in members})
+    group = {member.clip: member.group for members in classes.values() for member in members}
     if protocol == HOLDOUT:
-        return Split(protocol, 2, fold, optimistic)
-    return _without_gaps(fold, optimistic)
+        return Split(protocol, 2, fold, optimistic, group)
+    return _without_gaps(fold, optimistic, group)
+
+
+def _members(items: Sequence[SplitItem]) -> list[_Member]:
+    """In the items' order: which groups there are once near copies have tied sessions."""
+    copies = clusters((item.clip, other) for item in items for other in item.near)
+    held: dict[int, int] = {}
+    ties = []
+    for item in items:
+        if item.clip in copies:
+            ties.append((held.setdefault(copies[item.clip], item.session), item.session))
+    tied = clusters(ties)
+    return [
+        _Member(
+            item.clip,
+            item.label,
+            tied.get(item.session, item.session),
+            copies.get(item.clip, item.clip),
+        )
+        for item in items
+    ]
 
 
 def _groups(
-    classes: Mapping[str, Sequence[SplitItem]], optimistic: Mapping[str, str]
+    classes: Mapping[str, Sequence[_Member]], optimistic: Mapping[str, str]
 ) -> dict[int, dict[str, int]]:
     """Of each session that must stay whole: how many clips of which label."""
     groups: dict[int, dict[str, int]] = {}
     for label, members in classes.items():
         if label not in optimistic:
-            for item in members:
-                counts = groups.setdefault(item.session, {})
+            for member in members:
+                counts = groups.setdefault(member.group, {})
                 counts[label] = counts.get(label, 0) + 1
     return groups
 
@@ -112,19 +154,38 @@ def _shares(protocol: str, groups: int, divided: Sequence[int]) -> list[float]:
     return [1 / folds] * folds
 
 
-def _within(members: Sequence[SplitItem], shares: Sequence[float]) -> dict[int, int]:
-    """Split one class inside its session, in stretches: neighbours in time are the most alike."""
-    ordered = sorted(members, key=lambda item: (item.session, item.clip))
-    count = len(ordered)
-    if len(shares) == 2 and shares[0] != shares[1]:
-        tested = max(1, round(shares[1] * count)) if count > 1 else 0
-        return {item.clip: int(n >= count - tested) for n, item in enumerate(ordered)}
-    return {item.clip: n * len(shares) // count for n, item in enumerate(ordered)}
+def _within(members: Sequence[_Member], shares: Sequence[float]) -> dict[int, int]:
+    """Split one class inside its session, in stretches: neighbours in time are the most alike.
+    Near copies are one piece, unless there is nothing else."""
+    pieces: dict[tuple[int, int], list[int]] = {}
+    for member in sorted(members, key=lambda member: member.clip):
+        pieces.setdefault((member.group, member.copies), []).append(member.clip)
+    if len(pieces) == 1:
+        [copies] = pieces.values()
+        pieces = {(0, clip): [clip] for clip in copies}
+    count = len(members)
+    holdout = len(shares) == 2 and shares[0] != shares[1]
+    tested = max(1, round(shares[1] * count)) if count > 1 else 0
+    fold: dict[int, int] = {}
+    for _, piece in sorted(pieces.items()):
+        done = len(fold)
+        # Where its middle lies: the first and the last piece never come to the same fold.
+        middle = done + (len(piece) - 1) / 2
+        last = done + len(piece) == count and count > 1
+        chosen = int(done >= count - tested or last) if holdout else middle * len(shares) // count
+        fold.update(dict.fromkeys(piece, int(chosen)))
+    return fold
 
 
-def _without_gaps(fold: Mapping[int, int], optimistic: dict[str, str]) -> Split:
+def _without_gaps(
+    fold: Mapping[int, int], optimistic: dict[str, str], group: dict[int, int]
+) -> Split:
     """A fold that nobody fell into would train a network for nothing."""
     used = {old: new for new, old in enumerate(sorted(set(fold.values())))}
     return Split(
-        CROSS_VALIDATION, len(used), {clip: used[old] for clip, old in fold.items()}, optimistic
+        CROSS_VALIDATION,
+        len(used),
+        {clip: used[old] for clip, old in fold.items()},
+        optimistic,
+        group,
     )

@@ -148,7 +148,7 @@ class Tape:
         target = self.folder / file_name(number, stamp, count / RATE, follows, last.speed)
         make_folder(self.folder.parent, self.capture.id)  # a person may have removed it
         unfinished = self.folder / f"{UNFINISHED}{number}"
-        write_flac(samples, RATE, unfinished)
+        write_flac(samples, RATE, unfinished, identify=False)
         fsync_file(unfinished)
         unfinished.rename(target)
         self._follows = True

@@ -15,6 +15,7 @@ from appliance.store.schema_engines import M005
 from appliance.store.schema_gate import M004
 from appliance.store.schema_listening import M003
 from appliance.store.schema_microphones import M012
+from appliance.store.schema_near import M008
 from appliance.store.schema_pauses import M007
 from appliance.store.schema_rejections import M009
 from appliance.store.schema_speech import M011
@@ -64,12 +65,18 @@ def m012_names_of_removed_microphones(db: SqliteUtils) -> None:
         db.conn.execute(statement)
 
 
+def m008_near_duplicates(db: SqliteUtils) -> None:
+    for statement in M008:
+        db.conn.execute(statement)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_the_first_schema,
     m003_thresholds_that_keep_a_rate,
     m004_inbox_comparisons_shadow,
     m005_engines,
     m007_pauses,
+    m008_near_duplicates,
     m009_rejections,
     m011_speech_dropped,
     m012_names_of_removed_microphones,

@@ -216,7 +216,9 @@ class ClipRows(Rows):
         style = "bold" if label else "italic $accent" if suggested else ""
         # A reason is worth the room only where there is something behind it.
         told = clip.reason if suggested or clip.flagged else None
-        why = told or clip.filename or self._name_of(clip.microphone)
+        why = told or clip.filename or self._name_of(clip.microphone) or ""
+        if clip.alike:
+            why = f"≈ {clip.alike[0]}{'…' if len(clip.alike) > 1 else ''}  {why}"
         flag = "!" if clip.flagged else " "
         return Content.assemble(
             ("✓ " if clip.id in self.marked else "  ", "bold $warning"),
@@ -224,7 +226,7 @@ class ClipRows(Rows):
             f"{when}  ",
             f"{clip.duration_s:>5.1f} s ",
             (fit(shown, label_width), style),
-            f" {fit(why or '', rest)}" if rest > 3 else "",
+            f" {fit(why, rest)}" if rest > 3 else "",
         )
 
 

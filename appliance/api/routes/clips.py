@@ -15,6 +15,7 @@ from appliance.api.schemas.clips import (
     ClipQuery,
     Cut,
     Keep,
+    Labelled,
     LabelMany,
     LabelOne,
 )
@@ -23,6 +24,7 @@ from appliance.errors import InvalidInput, NotFound
 from appliance.library.clip import Clip
 from appliance.library.filters import ClipFilter
 from appliance.library.history import LabelChange
+from appliance.library.near_duplicates import NearDuplicate
 
 router = APIRouter(prefix="/clips", tags=["clips"])
 
@@ -34,7 +36,7 @@ def list_clips(query: Annotated[ClipPageQuery, Query()], services: ServicesDep) 
     return page(found.items, found.next_cursor)
 
 
-@router.post("/label", response_model=Changed)
+@router.post("/label", response_model=Labelled)
 def label_clips(body: LabelMany, services: ServicesDep, author: Author) -> Response:
     """Label, relabel or (null) unlabel many clips at once, all or none of them."""
     if (body.clips is None) == (body.filter is None):
@@ -43,7 +45,8 @@ def label_clips(body: LabelMany, services: ServicesDep, author: Author) -> Respo
         ids = services.clips.ids(_filter(services, body.filter))
     else:
         ids = body.clips or []
-    return answer({"changed": services.clips.set_label(ids, body.label, author)})
+    changed = services.clips.set_label(ids, body.label, author)
+    return answer({"changed": changed, "warnings": services.clips.near.contradictions(ids)})
 
 
 @router.post("/keep", response_model=Changed)
@@ -70,6 +73,13 @@ def label_clip(id: Id, body: LabelOne, services: ServicesDep, author: Author) ->
     """Label, relabel or (null) unlabel one clip."""
     services.clips.set_label([id], body.label, author)
     return answer(services.clips.get(id))
+
+
+@router.get("/{id}/duplicates", response_model=Page[NearDuplicate])
+def clip_duplicates(id: Id, services: ServicesDep) -> Response:
+    """Clips that are nearly the same sound, the most similar first, with their labels."""
+    services.clips.get(id)
+    return page(services.clips.near.of(id))
 
 
 @router.get("/{id}/history", response_model=Page[LabelChange])
@@ -106,4 +116,5 @@ def _filter(services: Services, query: ClipQuery) -> ClipFilter:
         until=query.until,
         dataset_version=query.dataset_version,
         text=query.text,
+        duplicates=query.duplicates,
     )

@@ -31,6 +31,7 @@ class ClipQuery(Body):
     until: float | None = Field(None, description="epoch seconds", allow_inf_nan=False)
     dataset_version: str | None = Field(None, description="clips that this version holds")
     text: str | None = Field(None, max_length=200, description="part of the file's name")
+    duplicates: bool = Field(False, description="only clips nearly the same sound as another")
 
 
 class ClipPageQuery(ClipQuery):
@@ -84,6 +85,12 @@ class Changed(BaseModel):
     """How many were changed; those that were so already are not counted."""
 
     changed: int
+
+
+class Labelled(Changed):
+    """`warnings`: which of the clips have another label than a near duplicate of them."""
+
+    warnings: list[str]
 
 
 class Stretch(Body):
