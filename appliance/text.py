@@ -48,3 +48,10 @@ def did_you_mean(asked: str, known: Iterable[str], more: str = "") -> str:
     by_folded = {name.casefold(): name for name in known}
     close = get_close_matches(asked.casefold(), by_folded, n=1, cutoff=0.6)
     return f"did you mean {by_folded[close[0]]!r}? {more}".rstrip() if close else more
+
+
+def how_to_begin(newest: str | None) -> str:
+    """How a first version comes to listen; `newest`: the latest that there is."""
+    if newest is None:
+        return "train a version first: `earmark train`"
+    return f"let one listen: `earmark deploy {newest}`; `earmark versions` lists them"

@@ -159,7 +159,7 @@ class Capture:
             if self._is_paused():
                 continue
             if ending.state == "ended":
-                self._set("ended", ending.message)
+                self._set("ended", ending.message, ending.advice)
                 self._idle_until(self._stop.is_set)
                 break
             wait_s = FIRST_WAIT_S if clock.seconds() - began > HEALTHY_S else wait_s

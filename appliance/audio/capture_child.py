@@ -19,6 +19,8 @@ import traceback
 from appliance.audio.source import Source, SourceError, SourceSpec, parse_source
 from appliance.audio.wire import PIPE_BYTES, BlockWriter, Ending
 
+AGAIN = "it is heard once; with ?loop=1 behind the path it begins again for ever"
+
 
 def make_source(spec: SourceSpec) -> Source:
     """The source that a spec names, not opened yet."""
@@ -41,7 +43,7 @@ def run(source: Source, name: str, descriptor: int) -> int:
             writer.opened(source.open(), name)
             while (block := source.read()) is not None:
                 writer.block(block)
-            ending = Ending("ended", "the replay is over", "")
+            ending = Ending("ended", "the replay is over", AGAIN)
         except SourceError as error:
             ending = Ending(error.state, error.message, error.advice)
         except BrokenPipeError:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from appliance.errors import InvalidInput
+from appliance.text import did_you_mean, how_to_begin
+
 if TYPE_CHECKING:
     from appliance.client import Client
 
@@ -186,11 +189,16 @@ def yes_option(function: F) -> F:
 
 
 def confirmed(state: State, question: str, yes: bool) -> None:
-    """Go on only when the person agrees. Without a terminal `--yes` must have been given."""
+    """Go on only when the person agrees. Without a terminal `--yes` must have been given.
+
+    Raises InvalidInput where nobody can be asked.
+    """
     if yes:
         return
     if state.json or not sys.stdin.isatty():
-        raise click.UsageError(f"{question} There is nobody to ask: give --yes to agree.")
+        raise InvalidInput(
+            f"nothing was changed: {question} Nobody can be asked here", "--yes answers yes"
+        )
     try:
         agreed = click.confirm(question, err=True)
     except click.Abort:
@@ -199,6 +207,25 @@ def confirmed(state: State, question: str, yes: bool) -> None:
     if not agreed:
         click.echo("Nothing was changed.", err=True)
         raise click.exceptions.Exit(1)
+
+
+def known_label(client: Client, name: str, otherwise: str = "") -> dict[str, Any]:
+    """The label with its counts, before anybody is asked about it. Raises InvalidInput with the
+    nearest name, and `otherwise`: what else to do."""
+    rows: list[dict[str, Any]] = client.get("/labels")["items"]
+    for row in rows:
+        if row["name"] == name:
+            return row
+    advice = otherwise or "`earmark labels` lists them"
+    raise InvalidInput(
+        f"there is no label {name!r}", did_you_mean(name, [row["name"] for row in rows], advice)
+    )
+
+
+def next_step(client: Client) -> str:
+    """What to do while nothing is deployed."""
+    made = client.get("/versions")["items"]
+    return how_to_begin(made[0]["name"] if made else None)
 
 
 def microphone_path(name: str) -> str:

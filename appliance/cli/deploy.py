@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import State, command, emit, group, pass_state
+from appliance.cli.common import State, command, emit, group, next_step, pass_state
 from appliance.cli.engines import post_and_show, show_certificate
-from appliance.cli.output import bar, fold, moment, note, percent, right, safe, say, table
+from appliance.cli.output import bar, count, fold, moment, note, percent, right, safe, say, table
 
 if TYPE_CHECKING:
     from appliance.client import Client
+
+# A label of which fewer sounds than this reach the threshold is as good as not listened for.
+POOR_RECALL = 0.5
 
 
 @command("deploy", short_help="Let a version listen.")
@@ -77,7 +80,7 @@ def _history(state: State, client: Client) -> None:
         emit(known)
         return
     if not known["items"]:
-        say("Nothing is deployed. Let a version listen: earmark deploy V001")
+        say(f"Nothing is deployed: {next_step(client)}")
         return
     table(
         [right("id"), "version", "precision", "state", "since", "until", fold("engine")],
@@ -255,12 +258,12 @@ def _put(state: State, label: str, body: dict[str, float | None]) -> None:
 
     with state.client() as client:
         row = client.put(f"/labels/{quoted(label)}/threshold", body)
-    if state.json:
-        emit(row)
-    else:
+        if state.json:
+            emit(row)
+            return
         kind = "" if row["own"] else " (the default)"
         say(f"{safe(row['label'])} must reach {row['value']:.2f}{kind}.")
-        _expected(row["expected"])
+        _expected(client, row)
 
 
 def _origin(row: dict[str, Any]) -> str:
@@ -281,19 +284,40 @@ def _between(share: dict[str, Any] | None) -> str:
     return f"{share['value']:.0%} ({share['low']:.0%} to {share['high']:.0%})"
 
 
-def _expected(expected: dict[str, Any] | None) -> None:
+def _expected(client: Client, row: dict[str, Any]) -> None:
     """What the threshold lets expect, and what that rests on."""
+    expected = row["expected"]
     if expected is None:
-        note("The deployed version does not know this label.", "dim")
+        live = client.get("/deployments")["current"]
+        note(
+            f"Nothing is deployed: {next_step(client)}"
+            if live is None
+            else f"{live['version']}, which is deployed, does not know this label.",
+            "dim",
+        )
         return
     say(f"  false alarms  {safe(expected['sentence'])}")
     if (recall := expected["recall"]) is not None:
-        say(f"  recall        {_between(recall)}, on {recall['total']} held-out clips")
+        say(f"  recall        {_between(recall)}, on {count(recall['total'], 'held-out clip')}")
     if (precision := expected["precision"]) is not None:
         on = "confirmed detections" if expected["precision_from"] == "detections" else "clips"
         say(f"  precision     {_between(precision)}, on {on}")
     if expected["unreviewed"]:
         say(
-            f"  {expected['unreviewed']} detections that nobody has judged count as false:"
+            f"  {count(expected['unreviewed'], 'detection')} that nobody has judged count as false:"
             " earmark detections confirm ID"
         )
+    if recall is not None and recall["value"] < POOR_RECALL:
+        note(_more_recall(row, expected), "yellow")
+
+
+def _more_recall(row: dict[str, Any], expected: dict[str, Any]) -> str:
+    """What to do about a threshold that hardly any sound of its label reaches."""
+    label = safe(row["label"])
+    few = f"  Few sounds of {label} reach {row['value']:.2f}, so it will seldom be reported. "
+    if row["per_day"] is None:
+        return f"{few}Set it lower, or train with more clips of it."
+    if expected["guessed"]:
+        few += "That is a guess until it has listened for longer, and is then solved again. "
+    more = f"--per-day {max(1.0, row['per_day'] * 10):g}"
+    return f"{few}Allow more false alarms ({more}), or train with what it takes for {label}."

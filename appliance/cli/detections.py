@@ -6,12 +6,10 @@ from typing import Any
 
 import click
 
-from appliance.cli.common import State, emit, group, microphone_names, pass_state
+from appliance.cli.common import State, emit, group, known_label, microphone_names, pass_state
 from appliance.cli.durations import MOMENT
 from appliance.cli.filters import fetch, page_options, parse_ids
 from appliance.cli.output import fold, moment, note, pairs, percent, right, safe, say, table
-from appliance.errors import InvalidInput
-from appliance.text import did_you_mean
 
 
 @group(
@@ -154,12 +152,7 @@ def relabel(state: State, label: str, ids: tuple[str, ...], create: bool) -> Non
     confirmed."""
     if not create:
         with state.client() as client:
-            known = [row["name"] for row in client.get("/labels")["items"]]
-        if label not in known:
-            raise InvalidInput(
-                f"there is no label {label!r}",
-                did_you_mean(label, known, "--create makes a new one"),
-            )
+            known_label(client, label, "--create makes a new one")
     _review(state, ids, "refuted", label)
 
 

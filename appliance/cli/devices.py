@@ -112,7 +112,13 @@ def _channel(_: click.Context, __: click.Parameter, value: str | None) -> str | 
     return int(value)
 
 
-_gain = click.option("--gain", "gain_db", type=float, metavar="DB", help="Gain in dB.")
+_gain = click.option(
+    "--gain",
+    "gain_db",
+    type=click.FloatRange(-60, 60),
+    metavar="DB",
+    help="Gain in dB, -60 to 60.",
+)
 _channel_option = click.option(
     "--channel", callback=_channel, metavar="N|mix", help="Use one channel (from 0) or mix all."
 )
@@ -150,9 +156,10 @@ def _say_whether_it_is_there(state: State, added: dict[str, Any]) -> None:
                 break
             time.sleep(0.1)
     if status["state"] not in ("starting", "running", "silent", "stopped", "paused", "ended"):
-        note(f"It is {status['state']} now: {safe(status['detail'])}. It is tried again.", "yellow")
-        if status["advice"]:
-            note(safe(status["advice"]))
+        detail = safe(status["detail"]).rstrip(".")
+        note(f"It is {status['state']} now: {detail}. It is tried again.", "yellow")
+    if status["advice"]:
+        note(f"  {safe(status['advice'])}")
 
 
 @devices.command("set", short_help="Change a microphone.")

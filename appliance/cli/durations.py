@@ -26,6 +26,8 @@ _UNITS = {
     "d": 86400.0,
 }
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|sec|s|min|m|h|d|)\s*", re.ASCII)
+# "10 minutes ago" as people say it; `parse_duration` reads the short forms.
+_SAID = re.compile(r"(?:(\d+(?:\.\d+)?)|an?)\s*(second|minute|hour|day)s?(?:\s+ago)?", re.ASCII)
 # A bare number from here on is an epoch time, not "seconds ago" (that would be 30 years).
 _EPOCH_FROM = 1e9
 
@@ -46,8 +48,8 @@ def parse_duration(text: str) -> float:
 
 
 def parse_moment(text: str, now: float | None = None) -> float:
-    """An epoch time from `2025-11-23`, `2025-11-23 14:05`, `14:05` (today), `yesterday`, `2h`
-    (two hours ago) or an epoch time itself. Dates are local. Raises ValueError."""
+    """An epoch time from `2025-11-23`, `2025-11-23 14:05`, `14:05` (today), `yesterday`, `2h` or
+    `2 hours ago`, or an epoch time itself. Dates are local. Raises ValueError."""
     word = text.strip().lower()
     present = datetime.fromtimestamp(time.time() if now is None else now)
     midnight = present.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -58,8 +60,10 @@ def parse_moment(text: str, now: float | None = None) -> float:
         hour, minute, second = int(match[1]), int(match[2]), int(match[3] or 0)
         if hour < 24 and minute < 60 and second < 60:
             return midnight.replace(hour=hour, minute=minute, second=second).timestamp()
+    if match := _SAID.fullmatch(word):
+        return present.timestamp() - float(match[1] or 1) * _UNITS[match[2][0]]
     try:
-        seconds = parse_duration(word)
+        seconds = parse_duration(word.removesuffix("ago"))
     except ValueError:
         pass
     else:
@@ -68,7 +72,8 @@ def parse_moment(text: str, now: float | None = None) -> float:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{text!r} is not a time; write 2025-11-23, '2025-11-23 14:05', 14:05, yesterday or 2h"
+            f"{text!r} is not a time; write 2025-11-23, '2025-11-23 14:05', 14:05, yesterday, 2h"
+            " or '10 minutes ago'"
         ) from None
 
 
@@ -110,6 +115,29 @@ class Moment(SecondsType):
             self.fail(str(error), param, ctx)
 
 
+class Past(SecondsType):
+    """A minute's number (as a whole number, `int`), or a time that has been: `14:05` is
+    yesterday's before 14:05. A time comes as `float`."""
+
+    name = "minute or time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | float:
+        if isinstance(value, (int, float)):
+            return value
+        if re.fullmatch(r"\d{1,9}", value, re.ASCII):
+            return int(value)
+        now = time.time()
+        moment = MOMENT.convert(value, param, ctx)
+        if moment > now and re.match(r"\d{1,2}:", value.strip()):
+            moment -= 86400.0
+        if moment > now:
+            self.fail(f"{value!r} has not been yet", param, ctx)
+        return moment
+
+
 DURATION = Duration()
 DURATION_OR_ZERO = Duration(zero=True)
 MOMENT = Moment()
+PAST = Past()

@@ -13,7 +13,7 @@ from appliance.cli.common import (
     pass_state,
     yes_option,
 )
-from appliance.cli.durations import DURATION, DURATION_OR_ZERO
+from appliance.cli.durations import DURATION, DURATION_OR_ZERO, PAST
 from appliance.cli.output import fold, moment, right, safe, say, table
 from appliance.units import human_duration, human_size
 
@@ -85,19 +85,23 @@ def forget(state: State, yes: bool) -> None:
 
 @history.command("cut", short_help="Make a clip of a stretch.")
 @click.argument("microphone")
-@click.argument("minute", type=click.IntRange(0))
+@click.argument("when", type=PAST)
 @click.argument("start", type=DURATION_OR_ZERO)
 @click.argument("end", type=DURATION)
 @click.option("--label", metavar="LABEL", help="Label the clip.")
 @pass_state
 def cut(
-    state: State, microphone: str, minute: int, start: float, end: float, label: str | None
+    state: State, microphone: str, when: int | float, start: float, end: float, label: str | None
 ) -> None:
-    """Make a clip of MICROPHONE's history, from START to END seconds after the beginning of
-    MINUTE, as `earmark compare` names them."""
+    """Make a clip of MICROPHONE's history, from START to END seconds after WHEN: a time (14:05,
+    '2025-11-23 14:05', 10m or '10 minutes ago'), or the number of a minute as `earmark compare`
+    names it.
+
+    `earmark history cut yard 14:05 30 35 --label kettle`: five seconds, half a minute after 14:05.
+    """
     body = {
         "microphone": microphone,
-        "minute": minute,
+        "minute" if isinstance(when, int) else "at": when,
         "start_s": start,
         "end_s": end,
         "label": label,

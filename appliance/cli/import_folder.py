@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.errors import InvalidInput
+from appliance.text import count
 
 COMMON = frozenset((".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"))
 AUDIO = COMMON | {".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64"}
 # Sound that the box cannot decode: left out by name and cause, not as "no audio".
 FOREIGN = frozenset((".m4a", ".aac", ".wma", ".mp4", ".amr", ".webm", ".3gp", ".ape", ".wv"))
 LABELS_FILE = "labels.csv"
+DATABASE = "earmark.db"  # what a data folder is known by
 LONGEST_LABEL = 64
 
 
@@ -72,6 +74,7 @@ def plan_import(
     from appliance.cli.labels_csv import read_labels
 
     pattern = _compiled(session_pattern)
+    _check_place(path)
     table = path if path.suffix.lower() == ".csv" else path / LABELS_FILE
     if table.is_file():
         if label is not None:
@@ -96,11 +99,32 @@ def plan_import(
     if plan.entries and (session_column or session_pattern):
         alone = sum(entry.session is None for entry in plan.entries)
         if alone:
-            plan.notes.append(
-                f"{alone} files have no session: each of them stands alone, as one recording"
-            )
+            without = _files_that(alone, "have", "has")
+            plan.notes.append(f"{without} no session: each stands alone, as one recording")
     plan.entries.sort(key=lambda entry: natural(entry.name))
     return plan
+
+
+def _check_place(path: Path) -> None:
+    """Raises InvalidInput where no recordings for an import can lie."""
+    if not path.exists():
+        raise InvalidInput(
+            f"there is nothing at {path}",
+            f"give a folder with one folder a class, a folder with a {LABELS_FILE}, or a sound",
+        )
+    here = path.absolute()
+    for folder in (here, *here.parents):
+        if (folder / DATABASE).is_file():
+            raise InvalidInput(
+                f"{folder} is the data folder of an Earmark, not a folder of recordings",
+                "its clips are in that box already; for another box, write them with "
+                "`earmark export FOLDER` and import that",
+            )
+
+
+def _files_that(number: int, many: str, one: str) -> str:
+    """`1 file lies`, `3 files lie`."""
+    return f"{count(number, 'file')} {one if number == 1 else many}"
 
 
 def natural(name: str) -> tuple[object, ...]:
@@ -181,7 +205,9 @@ def _walk_classes(root: Path, label: str | None) -> ImportPlan:
             "import that folder by itself to use it"
         )
     if loose and label is None:
-        plan.notes.append(f"{loose} files lie in no class folder: they come without a label")
+        plan.notes.append(
+            f"{_files_that(loose, 'lie', 'lies')} in no class folder, so without a label"
+        )
     return plan
 
 
@@ -201,6 +227,8 @@ def _files(root: Path, plan: ImportPlan) -> Iterator[tuple[Path, str]]:
         for name in sorted(folders, key=natural):
             if name.startswith(".") or name == "__MACOSX":
                 plan.skipped.append(Refused(f"{prefix}{name}/", "hidden"))
+            elif (here / name / DATABASE).is_file():
+                plan.skipped.append(Refused(f"{prefix}{name}/", "the data folder of an Earmark"))
             elif (here / name).is_symlink():
                 plan.skipped.append(Refused(f"{prefix}{name}/", "a link to another folder"))
             else:

@@ -80,7 +80,12 @@ def _reason(job: dict[str, Any]) -> str:
     if job["state"] == "queued" and job["position"]:
         start = job["expected_start"]
         return f"number {job['position']}" + (f", about {moment(start)[11:16]}" if start else "")
-    return job["reason"] or ""
+    return _why(job)
+
+
+def _why(job: dict[str, Any]) -> str:
+    """The reason, where it says more than the state."""
+    return "" if job["reason"] in (None, job["state"]) else str(job["reason"])
 
 
 def _done(job: dict[str, Any]) -> str:
@@ -111,7 +116,7 @@ def job(state: State, identifier: int, wait: bool, with_log: bool) -> None:
         return
     show(found)
     for event in events:
-        words = " ".join(str(event[key]) for key in ("state", "reason", "detail") if event[key])
+        words = " ".join(part for part in (event["state"], _why(event), event["detail"]) if part)
         say(f"{moment(event['at'])}  {safe(words)}", "dim")
     _curve(points)
     if log is not None:
@@ -181,7 +186,8 @@ def cancel(state: State, identifier: int) -> None:
     if state.json:
         emit(found)
     elif found["state"] in ENDED and not found["cancel_requested"]:
-        say(f"Job {found['id']} had ended: {found['state']}, {found['reason']}.")
+        why = f", {found['reason']}" if _why(found) else ""
+        say(f"Job {found['id']} had ended before: {found['state']}{why}.")
     elif found["state"] in ENDED:
         say(f"Job {found['id']} is {found['state']}.")
     else:
@@ -232,7 +238,7 @@ def finish(state: State, ended: dict[str, Any]) -> None:
     if state.json:
         emit(ended)
     else:
-        reason = f" ({ended['reason']})" if ended["reason"] else ""
+        reason = f" ({_why(ended)})" if _why(ended) else ""
         took = f" after {human_duration(ended['used_s'])}" if ended["used_s"] else ""
         say(f"Job {ended['id']} is {ended['state']}{safe(reason)}{took}.")
         if ended["detail"]:

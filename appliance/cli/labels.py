@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import State, command, confirmed, emit, group, pass_state, yes_option
+from appliance.cli.common import (
+    State,
+    command,
+    confirmed,
+    emit,
+    group,
+    known_label,
+    pass_state,
+    yes_option,
+)
 from appliance.cli.filters import labelled_filter_options, parse_ids
 from appliance.cli.output import count, fold, note, right, safe, say, table
+
+if TYPE_CHECKING:
+    from appliance.client import Client
 
 
 @command("label", short_help="Label clips: one, many, or all that a filter finds.")
@@ -40,10 +52,8 @@ def label(
     if not ids and not filters and not everything:
         raise click.UsageError("which clips? Give their numbers, conditions, or --all")
     with state.client() as client:
-        if name is not None and create:
-            known = {row["name"] for row in client.get("/labels")["items"]}
-            if name not in known:
-                client.post("/labels", {"name": name})
+        if name is not None:
+            _known_or_created(client, name, create)
         if ids:
             body: dict[str, Any] = {"clips": ids, "label": name}
         else:
@@ -60,6 +70,13 @@ def label(
         say(f"{count(changed['changed'], 'clip')} {done}.")
         for warning in changed["warnings"]:
             note(f"{safe(warning)}: is one of the two labels wrong?", "yellow")
+
+
+def _known_or_created(client: Client, name: str, create: bool) -> None:
+    if not create:
+        known_label(client, name, "--create makes a new one")
+    elif name not in {row["name"] for row in client.get("/labels")["items"]}:
+        client.post("/labels", {"name": name})
 
 
 def _label_and_ids(words: tuple[str, ...], unlabel: bool) -> tuple[str | None, list[int]]:
@@ -171,10 +188,9 @@ def merge(state: State, source: str, into: str, yes: bool) -> None:
     from appliance.client import quoted
 
     with state.client() as client:
-        clips = _clips_of(client.get("/labels")["items"], source)
-        confirmed(
-            state, f"Label {count(clips, 'clip')} of {safe(source)} as {safe(into)} instead?", yes
-        )
+        clips = count(known_label(client, source)["clips"], "clip")
+        known_label(client, into)
+        confirmed(state, f"Label {clips} of {safe(source)} as {safe(into)} instead?", yes)
         merged = client.post(f"/labels/{quoted(source)}/merge", {"into": into})
     if state.json:
         emit(merged)
@@ -191,16 +207,10 @@ def delete(state: State, name: str, yes: bool) -> None:
     from appliance.client import quoted
 
     with state.client() as client:
-        clips = _clips_of(client.get("/labels")["items"], name)
-        confirmed(
-            state, f"Delete {safe(name)}? {count(clips, 'clip')} will be without a label.", yes
-        )
+        clips = count(known_label(client, name)["clips"], "clip")
+        confirmed(state, f"Delete {safe(name)}? {clips} will be without a label.", yes)
         answer = client.delete(f"/labels/{quoted(name)}")
     if state.json:
         emit({"deleted": name, **(answer or {})})
     else:
         say(f"{safe(name)} is deleted.")
-
-
-def _clips_of(rows: list[dict[str, Any]], name: str) -> int:
-    return next((int(row["clips"]) for row in rows if row["name"] == name), 0)

@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli.common import State, command, emit, emit_line, microphone_names, pass_state
+from appliance.cli.common import (
+    State,
+    command,
+    emit,
+    emit_line,
+    microphone_names,
+    microphone_path,
+    next_step,
+    pass_state,
+)
 from appliance.cli.durations import DURATION
 from appliance.cli.following import followed
 from appliance.cli.output import (
     bar,
     console,
+    count,
     draw,
     fold,
     live_display,
@@ -64,9 +74,9 @@ def listen(
     """
     client = state.client()
     names = microphone_names(client)
-    only = _chosen(names, microphone)
+    only = _chosen(client, microphone)
     if not state.json:
-        _introduce(client, names)
+        _introduce(client)
     live = None if state.json else live_display()
     topics = ["detection", "hearing"] if state.json and hearing else ["detection"]
     told: set[int] = set()
@@ -102,16 +112,11 @@ def listen(
         client.close()
 
 
-def _chosen(names: dict[str, str], microphone: str | None) -> str | None:
+def _chosen(client: Client, microphone: str | None) -> str | None:
     """The id of the microphone that was named by id or name."""
     if microphone is None:
         return None
-    if microphone in names:
-        return microphone
-    for identifier, name in names.items():
-        if name == microphone:
-            return identifier
-    raise InvalidInput(f"there is no microphone {microphone!r}", "list them with `earmark devices`")
+    return str(client.get(microphone_path(microphone))["id"])
 
 
 def _all_ended(client: Client, only: str | None) -> bool:
@@ -121,11 +126,11 @@ def _all_ended(client: Client, only: str | None) -> bool:
     return bool(heard) and all(view["status"]["state"] == "ended" for view in heard)
 
 
-def _introduce(client: Client, names: dict[str, str]) -> None:
+def _introduce(client: Client) -> None:
     current = client.get("/deployments")["current"]
     if current is None:
-        raise InvalidInput("nothing is deployed", "let a version listen: earmark deploy V001")
-    if not names:
+        raise InvalidInput("nothing is deployed", next_step(client))
+    if not client.get("/microphones")["items"]:
         note("No microphone is set up: earmark devices", "yellow")
     privacy = client.get("/privacy")
     if privacy["paused"]:
@@ -168,7 +173,9 @@ def hearing_lines(
         at = state_now.get("at")
         age = None if at is None else time.time() - at
         old = f"  (heard nothing for {age:.0f} s)" if age is not None and age > STALE_S else ""
-        missed = f"  {state_now['missed']} windows missed" if state_now.get("missed") else ""
+        missed = (
+            f"  {count(state_now['missed'], 'window')} missed" if state_now.get("missed") else ""
+        )
         lines.append(f"{safe(names.get(identifier, identifier))}{old}{missed}")
         if advice := (state_now.get("drift") or {}).get("advice"):
             lines.append(f"  {safe(advice)}"[:width])
@@ -202,7 +209,7 @@ def rejected(state: State, microphone: str | None, label: str | None, limit: int
     """
     with state.client() as client:
         names = microphone_names(client)
-        only = _chosen(names, microphone)
+        only = _chosen(client, microphone)
         asked = {"microphone": only, "label": label, "limit": limit}
         found = client.get("/rejected", **{k: v for k, v in asked.items() if v is not None})
     if state.json:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,9 @@ from appliance.cli.common import State, command, confirmed, emit, pass_state, ye
 from appliance.cli.output import count, fold, moment, note, pairs, right, safe, say, table
 from appliance.errors import NotReady
 from appliance.units import human_duration
+
+if TYPE_CHECKING:
+    from appliance.client import Client
 
 
 @command("train", short_help="Publish a dataset version and queue a training.")
@@ -61,7 +65,7 @@ def train(
         specification = client.get("/jobs/specification", **asked)
         readiness = specification["readiness"]
         if not state.json:
-            show_specification(specification)
+            show_specification(specification, _classes(client, specification))
         possible = readiness["ready"] or specification["dataset_exists"]
         if dry_run and (possible or state.json):
             if state.json:
@@ -78,7 +82,8 @@ def train(
         asked["dataset_version"] = specification["dataset_version"]
         job = client.post("/jobs", {**asked, "idempotency_key": str(uuid.uuid4())})
     if not state.json:
-        place = f", number {job['position']} in the queue" if job["position"] else ""
+        ahead = (job["position"] or 1) - 1
+        place = f" behind {count(ahead, 'job')}" if ahead else ""
         say(f"Job {job['id']} is {job['state']}{place}.")
     if wait:
         from appliance.cli.jobs import finish, follow
@@ -90,15 +95,29 @@ def train(
         say(f"Follow it: earmark job {job['id']} --wait")
 
 
-def show_specification(specification: dict[str, Any]) -> None:
+def _classes(client: Client, specification: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """Label, clips and sessions of what would be trained on."""
+    from appliance.client import quoted
+
+    if not specification["dataset_exists"]:
+        known = specification["readiness"]["classes"]
+        return [(row["label"], row["clips"], row["sessions"]) for row in known if row["clips"]]
+    held = client.get(f"/dataset-versions/{quoted(specification['dataset_version'])}")
+    clips: Counter[str] = Counter(clip["label"] for clip in held["clips"])
+    sessions = Counter(label for label, _ in {(c["label"], c["session"]) for c in held["clips"]})
+    return [(label, clips[label], sessions[label]) for label in sorted(clips)]
+
+
+def show_specification(specification: dict[str, Any], classes: list[tuple[str, int, int]]) -> None:
     """What would be trained: classes, limit, plan, place in the queue."""
     readiness, plan = specification["readiness"], specification["plan"]
-    used = [row for row in readiness["classes"] if row["clips"]]
     exists = " (exists: trained on again)" if specification["dataset_exists"] else " (new)"
     planned = f"{human_duration(plan['seconds'])}, {plan['steps']} steps" if plan else None
     ahead = specification["position"] - 1
     start = specification["expected_start"]
     when = "at once" if ahead <= 0 else f"after {count(ahead, 'job')}, about {moment(start)}"
+    if plan is None:
+        when = "not yet: it is not ready to train"
     pairs(
         [
             ("dataset version", specification["dataset_version"] + exists),
@@ -110,10 +129,7 @@ def show_specification(specification: dict[str, Any]) -> None:
             ("starts", when),
         ]
     )
-    if used and not specification["dataset_exists"]:
-        table(
-            [fold("class"), right("clips"), right("sessions")],
-            [(row["label"], row["clips"], row["sessions"]) for row in used],
-        )
+    if classes:
+        table([fold("class"), right("clips"), right("sessions")], classes)
     for warning in readiness["warnings"]:
         note(f"note  {safe(warning)}", "yellow")

@@ -170,7 +170,10 @@ class Clips:
         ):
             raise InvalidInput(
                 f"clip {identifier} has no stretch from {start_s:g} s to {end_s:g} s",
-                f"it is {parent.duration_s:.3f} s long",
+                f"the start comes first: {end_s:g} {start_s:g}"
+                if 0 <= end_s < start_s <= parent.duration_s
+                else f"it is {parent.duration_s:.3f} s long; "
+                f"a stretch of at least {SHORTEST_CUT_S:g} s can be cut",
             )
         samples, rate = read_flac(self.path(parent))
         first = round(start_s * rate)

@@ -140,7 +140,10 @@ class Rates:
     def _solved(self, label: str, per_day: float) -> tuple[float, Expectation]:
         live = self._deployments.live()
         if live is None:
-            raise Conflict("nothing is deployed", "a rate is solved for the version that listens")
+            raise Conflict(
+                "nothing is deployed, and a rate is solved for the version that listens",
+                self._versions.how_to_begin(),
+            )
         if label not in live[1].classes:
             raise Conflict(
                 f"{live[0].version} does not know {label!r}",

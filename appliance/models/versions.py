@@ -25,6 +25,7 @@ from appliance.models.result import WEIGHTS, file_sha256
 from appliance.models.version import TRAINED, Version, version_name
 from appliance.paths import DataFolder, fsync_folder
 from appliance.store.database import Database, Row
+from appliance.text import how_to_begin
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,13 @@ class Versions:
     def get(self, name: str) -> Version:
         """Raises NotFound, and says so when it existed once."""
         return self._version(self._row(name))
+
+    def how_to_begin(self) -> str:
+        """How one comes to listen, where none does."""
+        row = self._db.row(
+            "SELECT name FROM versions WHERE deleted_at IS NULL ORDER BY number DESC LIMIT 1"
+        )
+        return how_to_begin(row["name"] if row else None)
 
     def of_job(self, job: int) -> Version | None:
         """The version that a job made, deleted or not."""

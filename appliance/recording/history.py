@@ -26,7 +26,7 @@ from appliance.library.clip import LONGEST_S, Clip
 from appliance.library.clips import Clips
 from appliance.paths import DataFolder
 from appliance.recording.microphones import Microphones
-from appliance.recording.minutes import RATE, Minute, all_minutes, folder_of, minutes_in
+from appliance.recording.minutes import RATE, Minute, all_minutes, folder_of, minutes_in, place_of
 from appliance.recording.tape import Tape
 from appliance.settings import Settings
 
@@ -159,7 +159,7 @@ class History:
         if not (0 <= start_s < end_s <= start_s + LONGEST_S):
             raise InvalidInput(
                 f"no stretch from {start_s:g} s to {end_s:g} s",
-                f"give a start, and an end at most {LONGEST_S:g} s later",
+                f"give a start, and then an end that is at most {LONGEST_S:g} s later",
             )
         found = {one.number: one for one in minutes_in(folder_of(self._root, microphone))}
         first = found.get(minute)
@@ -218,13 +218,16 @@ class History:
     def clip_at(self, microphone: str, at: float, seconds: float, author: str = "") -> int | None:
         """What that microphone (its id) heard from `at` on (wall clock), as a clip's id; None
         when that is not kept."""
-        for minute in minutes_in(folder_of(self._root, microphone)):
-            start_s = (at - minute.at) * minute.speed
-            if 0 <= start_s < minute.seconds:
-                return self.cut(
-                    microphone, minute.number, start_s, start_s + seconds, None, author
-                ).id
-        return None
+        try:
+            minute, start_s = self.place(microphone, at)
+        except NotFound:
+            return None
+        return self.cut(microphone, minute, start_s, start_s + seconds, None, author).id
+
+    def place(self, microphone: str, at: float) -> tuple[int, float]:
+        """The minute in which that microphone (an id or a name) heard `at` (wall clock), and the
+        seconds from its beginning. NotFound when that is not kept."""
+        return place_of(at, minutes_in(folder_of(self._root, self._microphones_id(microphone))))
 
     def _microphones_id(self, key: str) -> str:
         try:

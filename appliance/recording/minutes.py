@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.clock import Stamp
+from appliance.errors import NotFound
+from appliance.text import moment
 
 RATE = 16_000
 """Of every file, in Hz."""
@@ -135,3 +137,22 @@ def unbroken(minutes: Iterable[Minute]) -> list[list[Minute]]:
         else:
             runs.append([minute])
     return runs
+
+
+def place_of(at: float, minutes: Sequence[Minute]) -> tuple[int, float]:
+    """The number of the minute that holds `at` (wall clock), and the seconds from its beginning.
+
+    minutes: of one microphone, oldest first. Raises NotFound when none does.
+    """
+    for minute in minutes:
+        start_s = (at - minute.at) * minute.speed
+        if 0 <= start_s < minute.seconds:
+            return minute.number, start_s
+    there = "nothing is kept of that microphone: see `earmark history`"
+    if minutes:
+        last = minutes[-1].at + minutes[-1].seconds / minutes[-1].speed
+        there = (
+            f"what is kept begins {moment(minutes[0].at)} and ends {moment(last)}, with gaps where "
+            "the microphone gave nothing; a minute is there once it is complete"
+        )
+    raise NotFound(f"{moment(at)} is not in the history", there)

@@ -225,6 +225,11 @@ def test_a_stretch_becomes_a_clip_of_the_session_of_its_time(shelf: Shelf) -> No
     assert shelf.history.cut(MIC, 1, 8.0, 12.0, None, "anna").id == clip.id
     other = shelf.history.cut(MIC, 2, 5.0, 6.0, None, "anna")
     assert other.session == clip.session, "one recording stays on one side of a split"
+    # A person names a time, not a minute.
+    minute, start_s = shelf.history.place(MIC, first.at + 8)
+    assert shelf.history.cut(MIC, minute, start_s, start_s + 4, None, "anna").id == clip.id
+    with pytest.raises(NotFound, match="not in the history"):
+        shelf.history.place(MIC, first.at - 60)
     with pytest.raises(NotFound, match="not in the history any more"):
         shelf.history.cut(MIC, 99, 0.0, 1.0, None, "anna")
     with pytest.raises(InvalidInput, match="no stretch"):

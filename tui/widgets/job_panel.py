@@ -74,9 +74,10 @@ class JobPanel(Vertical):
         if job is None:
             return Content("No training runs.")
         progress = job["progress"] or {}
+        why = job["reason"] if job["reason"] != job["state"] else None
         head = Content.assemble(
             (f"Training {job['id']} on {safe(job['dataset_version'])}", "bold"),
-            f"  {job['state']}{': ' + job['reason'] if job['reason'] else ''}",
+            f"  {job['state']}{': ' + why if why else ''}",
         )
         lines = [head]
         if job["state"] in ("completed", "failed", "cancelled"):

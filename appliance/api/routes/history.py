@@ -9,6 +9,7 @@ from starlette.responses import Response
 from appliance.api.answers import answer
 from appliance.api.schemas.base import Body, example
 from appliance.api.services import Author, ServicesDep
+from appliance.errors import InvalidInput
 from appliance.library.clip import Clip
 from appliance.recording.history import HistoryStatus
 
@@ -16,15 +17,16 @@ router = APIRouter(prefix="/history", tags=["history"])
 
 
 class HistoryCut(Body):
-    """A stretch of the history, as an event of a comparison names it: its minute, and seconds from
-    the beginning of that minute; the end may lie in the minutes after it."""
+    """A stretch of the history, in seconds after a time, or (as an event of a comparison names it)
+    after the beginning of a minute; the end may lie in the minutes after it."""
 
     model_config = example(
         {"microphone": "kitchen", "minute": 312, "start_s": 41.5, "end_s": 46.5, "label": None}
     )
 
     microphone: str = Field(max_length=1024, description="an id or a name")
-    minute: int = Field(ge=0, le=10**9)
+    minute: int | None = Field(None, ge=0, le=10**9)
+    at: float | None = Field(None, description="epoch seconds, instead", allow_inf_nan=False)
     start_s: float = Field(ge=0, le=3600, allow_inf_nan=False)
     end_s: float = Field(ge=0, le=3600, allow_inf_nan=False)
     label: str | None = Field(None, max_length=200)
@@ -60,4 +62,12 @@ def forget_history(services: ServicesDep) -> Response:
 @router.post("/cut", status_code=201, response_model=Clip)
 def cut_history(body: HistoryCut, services: ServicesDep, author: Author) -> Response:
     """A stretch as a clip, to be listened to and labelled. It stays when the minute rolls away."""
-    return answer(services.history.cut(**body.model_dump(), author=author), 201)
+    if (body.minute is None) == (body.at is None):
+        raise InvalidInput("when?", "give `minute` or `at`, one of them")
+    stretch = body.model_dump(exclude={"at"})
+    if body.at is not None:
+        minute, start_s = services.history.place(body.microphone, body.at)
+        stretch["minute"] = minute
+        for end in ("start_s", "end_s"):
+            stretch[end] += start_s
+    return answer(services.history.cut(**stretch, author=author), 201)

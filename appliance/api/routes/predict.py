@@ -30,7 +30,7 @@ class _Predictions:
         live = services.deployments.live()
         if live is None:
             raise Conflict(
-                "no version is deployed", "deploy one: `earmark deploy V001`, or POST /deployments"
+                "no version is deployed, so none can be asked", services.versions.how_to_begin()
             )
         deployment, self._engine = live
         self.version: str = deployment.version

@@ -25,7 +25,7 @@ def check(
             NAME,
             "not applicable",
             "No version is deployed.",
-            "`earmark versions` lists them, `earmark deploy V001` lets one listen",
+            "`earmark versions` lists those there are, `earmark deploy VERSION` lets one listen",
         )
     if deployment.problem:
         return Check(
