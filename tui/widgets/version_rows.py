@@ -8,6 +8,7 @@ from typing import Any
 
 from textual.content import Content
 
+from appliance.text import safe
 from tui.draw import fit
 from tui.widgets.rows import Row, Rows
 
@@ -56,13 +57,17 @@ class VersionRows(Rows):
         state = "listens" if item["state"] == "deployed" else item["state"]
         if item["name"] == self._shadow:
             state = "shadow"
+        optimistic = safe(item.get("optimistic") or "")
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(item["created_at"]))
         return Content.assemble(
             ("+ " if item["name"] == self._marked else "  ", "bold $accent"),
             (f"{item['name']:<6}", "bold"),
-            f"{_share(item['accuracy']):>9}{_share(item['macro_f1']):>8}  ",
+            f"{_share(item['accuracy']):>9}{_share(item['macro_f1']):>8}",
+            ("! " if optimistic else "  ", "bold $warning"),
             (f"{state:<10}", "$success" if state == "listens" else ""),
-            f"{fit(item['dataset_version'] or 'imported', 15)} {made} {item['note']}",
+            f"{fit(item['dataset_version'] or 'imported', 15)} {made} ",
+            (f"optimistic: {optimistic} " if optimistic else "", "$warning"),
+            item["note"],
         )
 
 
