@@ -57,12 +57,6 @@ def board_lines(board: Mapping[str, Any] | None) -> list[Content]:
         lines.append(_row("memory", f"{bar(share, BAR)} {free} free of {total}"))
     warm = [zone for zone in board["temperatures"] if zone["celsius"] is not None]
     if warm:
-        lines.append(
-            _row(
-                "heat", "  ".join(f"{safe(zone['name'])} {zone['celsius']:.0f} °C" for zone in warm)
-            )
-        )
-    if board["throttled"]:
         zones = [f"{safe(zone['name'])} {zone['celsius']:.0f} °C" for zone in warm]
         lines.append(_row("heat", "  ".join(zones)))
     if board["throttled"]:

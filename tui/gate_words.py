@@ -80,13 +80,11 @@ def report_rows(comparison: Facts, width: int) -> list[Row]:
     column = min(24, max(17, (width - 20) // 3))
     first = max(12, width - 2 * column - 1)
     lines.append((_line("", live, candidate, first, column, "bold"), None))
-    for what, before, after in figures(report):
-        lines.append((_line(what, before, after, first, column), None))
-    for label, *both in by_label(report):
-        before, after = (
-            f"{one['right']} of {one['clips']}, {count(one['events'], 'event')}" for one in both
-        )
-        lines.append((_line(f"  {safe(label)}", before, after, first, column), None))
+    for what, left, right in figures(report):
+        lines.append((_line(what, left, right, first, column), None))
+    for label, before, after in by_label(report):
+        line = _line(f"  {safe(label)}", _side(before), _side(after), first, column)
+        lines.append((line, None))
     for name, sign, colour in (("gained", "+", "$success"), ("lost", "-", "$error")):
         lines += _events(report, name, sign, colour)
     for sentence in report["notes"]:
@@ -138,6 +136,10 @@ def _events(report: Facts, name: str, sign: str, colour: str) -> Iterator[tuple[
 def _line(what: str, before: str, after: str, first: int, column: int, style: str = "") -> Content:
     sides = fit(before, column, right=True) + fit(after, column, right=True)
     return Content.assemble((fit(what, first) + sides, style))
+
+
+def _side(label: Facts) -> str:
+    return f"{label['right']} of {label['clips']}, {count(label['events'], 'event')}"
 
 
 def _wrapped(text: str, width: int, style: str = "") -> list[tuple[Content, Any]]:

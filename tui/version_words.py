@@ -151,6 +151,10 @@ def comparison_words(sides: Sequence[tuple[Facts, Facts]]) -> Content:
         mine, theirs = _plain(first[title]), _plain(second[title])
         name = title.replace("_", " ")
         lines.append(Content(f"{name:<24}{fit(mine, 24)}  {fit(theirs, 24)}"))
+    for side in (first, second):
+        if side.get("optimistic"):
+            words = f"\n! {side['name']} is optimistic: {safe(side['optimistic'])}"
+            lines.append(Content.assemble((words, "$warning")))
     if one["protocol"] != other["protocol"] or one["clips"] != other["clips"]:
         words = "\n! They were judged on different clips: a small difference says little."
         lines.append(Content.assemble((words, "$warning")))

@@ -11,12 +11,12 @@ from textual.widgets import Input, Static
 
 from appliance.errors import EarmarkError
 from tui.clip_list import Clip
-from tui.clip_source import ClipSource
 from tui.dialogs.choose import Choose
 from tui.digits import Digits
-from tui.labelling import Item, Labelling, Labels
+from tui.labelling import Labelling, Labels
 from tui.page import Page
 from tui.pages.label_keys import HELP, KEYS
+from tui.pages.label_list import LabelList
 from tui.pages.label_names import choose_digit, manage_labels
 from tui.pages.label_sound import cut_stretch, delete_clips, hear_here, play
 from tui.pictures import Pictures
@@ -27,7 +27,6 @@ from tui.widgets.rows import Rows
 TYPED_S = 0.25
 LOOKED_S = 0.12
 """A picture is fetched when the cursor has rested for so long."""
-MOST_ADDED = 20
 
 
 class LabelPage(Page):
@@ -47,13 +46,7 @@ class LabelPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self._source = ClipSource()
-        self._cursor: str | None = None
-        self._asked = 0
-        self._answered: object = None
-        """The question that the list answers: another one begins at its top."""
-        self._fetching = False
-        self._count: int | None = None
+        self.list = LabelList(self)
         self._names: dict[str, str] = {}
         self._labels: list[dict[str, Any]] = []
         self._pictures = Pictures()
@@ -87,16 +80,10 @@ class LabelPage(Page):
 
     async def load(self) -> None:
         views = (await self.box.get("/microphones"))["items"]
-        self._source.microphones = {view["name"]: view["id"] for view in views}
+        self.list.source.microphones = {view["name"]: view["id"] for view in views}
         self._names = {view["id"]: view["name"] for view in views}
         await self.know_labels()
-        await self._begin(renew=True)
-
-    async def _recount(self) -> None:
-        """Labels were given or changed, here or elsewhere: how many clips have which now."""
-        if self._count is not None and not len(self.outbox):
-            self._count = await self._source.count(self.box)
-        await self.know_labels()
+        await self.list.begin(renew=True)
 
     async def know_labels(self) -> None:
         """Fetch the labels again, for the digits and the dialogs."""
@@ -111,94 +98,23 @@ class LabelPage(Page):
 
     def open_clips(self, filters: dict[str, Any]) -> None:
         """Show exactly the clips {"clips": [ids]}; escape shows all of them again."""
-        self._source.only = list(filters["clips"])
-        self.start(self._begin)
-
-    async def _begin(self, renew: bool = False) -> None:
-        """What is wanted now from its first page; `renew`: as much of it as was loaded."""
-        rows, source = self.query_one(ClipRows), self._source
-        renew = renew and source.question == self._answered
-        question, waiting = source.question, self.labelling.waiting
-        self._asked = asked = self._asked + 1
-        self._fetching = True
-        try:
-            found = await source.first(self.box, len(rows.clips) if renew else 0)
-            count = await source.count(self.box)
-        finally:
-            self._fetching = self._fetching and asked != self._asked
-        if asked != self._asked or question != source.question:
-            return  # something else is wanted by now
-        self._count, self._answered = count, question
-        rows.say_empty(source.nothing)
-        shown, more = self._as_shown(found.items, waiting), found.cursor is not None
-        if not renew:
-            rows.begin(shown, more=more)
-        if not renew or not rows.renew(shown, more=more):
-            self._cursor = found.cursor
-        self.describe()
-        self._look_soon()
-
-    async def _more(self) -> None:
-        asked, waiting = self._asked, self.labelling.waiting
-        try:
-            found = await self._source.page(self.box, self._cursor)
-        finally:
-            self._fetching = self._fetching and asked != self._asked
-        if asked == self._asked:
-            self._cursor = found.cursor
-            shown = self._as_shown(found.items, waiting)
-            self.query_one(ClipRows).append(shown, more=found.cursor is not None)
-
-    def _as_shown(self, items: list[Item], waiting: Labels) -> list[Item]:
-        own = self.labelling.over(items, waiting)
-        return [item for item in own if not (self._source.leaves and item["label"] is not None)]
+        self.list.source.only = list(filters["clips"])
+        self.start(self.list.begin)
 
     def on_clip_rows_wanting(self) -> None:
-        if self._cursor is not None and not self._fetching and self.box.connected:
-            self._fetching = True
-            self.start(self._more)
+        self.list.want()
 
     def heard(self, topic: str, data: dict[str, Any]) -> None:
         if topic == "label":
             # A name may be another one in every line.
             new = data["action"] == "created"
-            self._after("labels", 1.0, lambda: self.start(self._recount) if new else self.reload())
-        elif topic == "clip" and data["action"] == "labelled":
-            self._after("labels", 1.0, lambda: self.start(self._recount))
-            self._labelled_elsewhere(data)
-        elif topic == "clip" and data["action"] == "added":
-            if self._source.takes_new and len(data["clips"]) <= MOST_ADDED:
-                self.start(self._add, data["clips"], group=f"add {data['clips'][0]}")
-        elif topic == "clip" and data["action"] == "deleted":
-            self.query_one(ClipRows).drop(set(data["clips"]))
+            self.after(
+                "labels", 1.0, lambda: self.start(self.list.recount) if new else self.reload()
+            )
+        elif topic == "clip":
+            self.list.heard(data)
         elif topic == "microphone":
             self._names[data["microphone"]["id"]] = data["microphone"]["name"]
-
-    def _labelled_elsewhere(self, data: dict[str, Any]) -> None:
-        """By another client, or by this one: what it gave since is newer than the event."""
-        if data["count"] > len(data["clips"]):
-            self._after("load", 1.0, self.reload)
-            return
-        waiting = self.labelling.waiting
-        labels = {clip: data["label"] for clip in data["clips"] if clip not in waiting}
-        _, absent = self.query_one(ClipRows).relabel(labels, leave=self._source.leaves)
-        back = data["label"] is None and self._source.leaves and self._source.takes_new
-        if back and 0 < len(absent) <= MOST_ADDED:
-            self.start(self._add, absent, group=f"add {absent[0]}")
-        elif back and absent:
-            self._after("load", 1.0, self.reload)
-        self.describe()
-        self._look_soon()
-
-    async def _add(self, clips: list[int]) -> None:
-        rows = self.query_one(ClipRows)
-        for identifier in clips:
-            waiting = self.labelling.waiting
-            clip = await self.box.get(f"/clips/{identifier}")
-            for shown in self._as_shown([clip], waiting):
-                if rows.add_first(shown) and self._count is not None:
-                    self._count += 1
-        self.describe()
 
     def _name_of(self, identifier: str | None) -> str:
         return self._names.get(identifier or "", identifier or "")
@@ -207,28 +123,34 @@ class LabelPage(Page):
         """Bring the lines above and below the list up to date."""
         rows = self.query_one(ClipRows)
         known = len(rows.clips)
-        number = f"{self._count}" if self._count is not None else f"{known}{'+' * rows.more}"
-        parts = [f"{self._source.title}: {number}"]
-        if self._source.wrong:
-            parts = [self._source.wrong]
-        elif self._source.text:
-            parts.append(self._source.text)
+        number = (
+            f"{self.list.count}" if self.list.count is not None else f"{known}{'+' * rows.more}"
+        )
+        parts = [f"{self.list.source.title}: {number}"]
+        if self.list.source.wrong:
+            parts = [self.list.source.wrong]
+        elif self.list.source.text:
+            parts.append(self.list.source.text)
         if rows.marked:
             parts.append(f"{len(rows.marked)} marked")
-        self.query_one("#where", Static).update("  ·  ".join(parts))
-        self.query_one("#digits", Static).update(self.digits.line(max(20, self.size.width - 2)))
+        elif rows.clip is not None and rows.clip.label is None and rows.clip.reason:
+            parts.append(rows.clip.reason)  # in full: the list may have to cut it
+        self.query_one("#where", Static).update("  ·  ".join(parts), layout=False)
+        line = self.digits.line(max(20, self.size.width - 2))
+        self.query_one("#digits", Static).update(line, layout=False)
 
     # --- the picture ---------------------------------------------------------------------------
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
-        self._look_soon()
+        self.describe()
+        self.look_soon()
 
-    def _look_soon(self) -> None:
+    def look_soon(self) -> None:
         clip, sound = self.query_one(ClipRows).clip, self.query_one(ClipSound)
         picture = self._pictures.of(clip, sound)
         sound.show(clip, picture)
         if clip is not None and picture is None and not self.earmark.low_bandwidth:
-            self._after("look", LOOKED_S, lambda: self.start(self._look))
+            self.after("look", LOOKED_S, lambda: self.start(self._look))
 
     async def _look(self) -> None:
         rows, sound = self.query_one(ClipRows), self.query_one(ClipSound)
@@ -243,7 +165,7 @@ class LabelPage(Page):
         if rows.clip is not None and rows.clip.id == clip.id:
             sound.show(rows.clip, picture)
 
-    def _after(self, name: str, seconds: float, work: Any) -> None:
+    def after(self, name: str, seconds: float, work: Any) -> None:
         """Do `work` when nothing of that name has come for `seconds`."""
         if name in self._delays:
             self._delays[name].stop()
@@ -286,30 +208,30 @@ class LabelPage(Page):
         rows = self.query_one(ClipRows)
         clips = rows.meant()
         single = len(clips) == 1
-        if self._source.leaves:
+        if self.list.source.leaves:
             self._gone.update((clip.id, clip) for clip in clips)
         self.labelling.give({clip.id: clip.label for clip in clips}, label)
         rows.mark_none()
-        if single and label is not None and not self._source.leaves:
+        if single and label is not None and not self.list.source.leaves:
             rows.next_unlabelled()
         self.describe()
 
     def _labelled(self, labels: Labels) -> None:
         """Draw what clips are labelled now; in the inbox, labelled ones leave and come back."""
         rows = self.query_one(ClipRows)
-        went, absent = rows.relabel(labels, leave=self._source.leaves)
+        went, absent = rows.relabel(labels, leave=self.list.source.leaves)
         back = []
-        if self._source.leaves:
+        if self.list.source.leaves:
             free = (clip for clip in absent if labels[clip] is None)
             back = [self._gone.pop(clip) for clip in free if clip in self._gone]
             for clip in back:
                 clip.label = None
             if back:
                 rows.put_back(back)
-        if self._count is not None:
-            self._count += len(back) - went
+        if self.list.count is not None:
+            self.list.count += len(back) - went
         self.describe()
-        self._look_soon()
+        self.look_soon()
 
     def action_undo(self) -> None:
         change = self.labelling.undo()
@@ -340,10 +262,10 @@ class LabelPage(Page):
     # --- finding -------------------------------------------------------------------------------
 
     def action_inbox(self) -> None:
-        if self._source.only is None:
-            self._source.inbox = not self._source.inbox
-        self._source.only = None
-        self.start(self._begin)
+        if self.list.source.only is None:
+            self.list.source.inbox = not self.list.source.inbox
+        self.list.source.only = None
+        self.start(self.list.begin)
 
     def action_find(self) -> None:
         field = self.query_one("#filter", Input)
@@ -351,10 +273,10 @@ class LabelPage(Page):
         self.set_focus(field)  # at once: the next key is for it
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._source.text = event.value.strip()
-        if self._source.text:
-            self._source.only = None
-        self._after("find", TYPED_S, lambda: self.start(self._begin))
+        self.list.source.text = event.value.strip()
+        if self.list.source.text:
+            self.list.source.only = None
+        self.after("find", TYPED_S, lambda: self.start(self.list.begin))
 
     def on_input_submitted(self) -> None:
         self.set_focus(self.query_one(ClipRows))
@@ -367,10 +289,10 @@ class LabelPage(Page):
             self.set_focus(rows)
         elif rows.mark_none():
             self.describe()
-        elif self._source.only is not None:
-            self._source.only = None
-            self._source.inbox = False
-            self.start(self._begin)
+        elif self.list.source.only is not None:
+            self.list.source.only = None
+            self.list.source.inbox = False
+            self.start(self.list.begin)
 
     # --- hearing and cutting -------------------------------------------------------------------
 

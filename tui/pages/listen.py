@@ -106,6 +106,7 @@ class ListenPage(Page):
             self.query_one(DetectionRows).put(data["detection"])
         elif topic == "microphone":
             self.query_one(MicrophoneRows).change(data["what"], data["microphone"])
+            self._show_hearing()
         elif topic in DOING:
             self._describe()
 
@@ -147,7 +148,8 @@ class ListenPage(Page):
         rows = self.query_one(MicrophoneRows)
         chosen = rows.selected
         entry = self._hearing.get(chosen) if chosen else None
-        self.query_one(Hearing).hear(rows.name_of(chosen) if chosen else "", entry)
+        name = rows.name_of(chosen) if chosen else ""
+        self.query_one(Hearing).hear(name, entry, rows.silent)
 
     def _describe(self) -> None:
         status = self.earmark.status

@@ -74,7 +74,7 @@ class VersionsPage(Page):
     TELLS = frozenset({"comparison"})
     DEFAULT_CSS = """
     VersionsPage #versions { height: 8; }
-    VersionsPage #sections { height: 1; padding: 0 1; border-top: solid $panel; height: 2; }
+    VersionsPage #sections { height: auto; padding: 0 1; border-top: solid $panel; }
     VersionsPage #detail { height: 1fr; padding: 0 1; }
     VersionsPage #matrix { display: none; }
     VersionsPage.-matrix #matrix { display: block; }
@@ -133,8 +133,9 @@ class VersionsPage(Page):
         await self._detail()
 
     async def _detail(self) -> None:
-        version = self.query_one(VersionRows).selected
+        version = self._selected()
         text = self.query_one("#text", Static)
+        self._show_sections()
         if version is None:
             text.update("")
             return
@@ -162,7 +163,13 @@ class VersionsPage(Page):
             shown = f"[{name}]" if here else f" {name} "
             part = Content.assemble((str(place + 1), "$secondary"), (shown, "bold" * here))
             parts.append(part.stylize(f"@click=screen.section({place})"))
-        self.query_one("#sections", Static).update(Content(" ").join(parts))
+        lines = [Content(" ").join(parts)]
+        version = self._selected()
+        if version is not None and version.get("optimistic"):
+            # Whatever of it is looked at: the figures promise more than the box will keep.
+            words = f"! {version['name']} is optimistic: {safe(version['optimistic'])}"
+            lines.append(Content.assemble((words, "$warning")))
+        self.query_one("#sections", Static).update(Content("\n").join(lines))
         self.set_class(SECTIONS[self._section] == "Confusion", "-matrix")
 
     def action_section(self, place: int) -> None:

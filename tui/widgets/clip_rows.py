@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.message import Message
 
@@ -15,6 +16,8 @@ from tui.draw import fit
 from tui.widgets.rows import Row, Rows
 
 NEAR_THE_END = 60
+
+LEAST_LABEL, MOST_LABEL = 12, 24
 
 _LAZY = Content("")
 
@@ -33,6 +36,7 @@ class ClipRows(Rows):
         self.more = False
         self._anchor: int | None = None
         """The id of the clip that was marked last."""
+        self._label_width = LEAST_LABEL
         self._hold(ClipList())
 
     def _hold(self, clips: ClipList) -> None:
@@ -46,12 +50,12 @@ class ClipRows(Rows):
         self.marked.clear()
         self._anchor = None
         self.more = more
-        self._put(ClipList(Clip(item) for item in items))
+        self._put(ClipList(self._made(items)))
 
     def renew(self, items: Iterable[Mapping[str, Any]], *, more: bool) -> bool:
         """The same list, fetched again from its top: cursor and marks stay. The clips below the
         last of `items` stay as they were (then True), unless that one is new here."""
-        fresh = ClipList(Clip(item) for item in items)
+        fresh = ClipList(self._made(items))
         last = self.clips.place(fresh[len(fresh) - 1].id) if len(fresh) else None
         below = [] if last is None or not more else self.clips.between(last + 1, len(self.clips))
         kept = bool(below)
@@ -61,9 +65,20 @@ class ClipRows(Rows):
         self._put(fresh)
         return kept
 
+    def _made(self, items: Iterable[Mapping[str, Any]]) -> list[Clip]:
+        clips = [Clip(item) for item in items]
+        for clip in clips:
+            self._widen(clip)
+        return clips
+
+    def _widen(self, clip: Clip) -> None:
+        """The column of labels is as wide as the widest that was seen; the rest is for reasons."""
+        width = cell_len(_label(clip))
+        self._label_width = min(MOST_LABEL, max(self._label_width, width))
+
     def append(self, items: Iterable[Mapping[str, Any]], *, more: bool) -> None:
         """The next page."""
-        self.clips.append(Clip(item) for item in items)
+        self.clips.append(self._made(items))
         self.more = more
         self._redraw()
         self._want()
@@ -78,6 +93,7 @@ class ClipRows(Rows):
                 absent.append(identifier)
             else:
                 clip.label = label
+                self._widen(clip)
                 if leave and label is not None:
                     gone.add(identifier)
         self.drop(gone)
@@ -105,7 +121,7 @@ class ClipRows(Rows):
         """A clip that has just come: above the others; the cursor stays on its own. False when
         it was there already."""
         below = len(self.clips) > 0
-        if not self.clips.insert(0, [Clip(item)]):
+        if not self.clips.insert(0, self._made([item])):
             return False
         if below:
             self._cursor += 1
@@ -205,13 +221,10 @@ class ClipRows(Rows):
     def content_of(self, row: Row) -> Content:
         clip: Clip = row.data
         label, suggested = clip.label, clip.suggested
-        shown = label or ""
-        if not label and suggested:
-            shown = f"{suggested}? {100 * (clip.suggested_score or 0):.0f} %"
         when = time.strftime("%d.%m. %H:%M", time.localtime(clip.recorded_at))
         # 2 cells of the cursor's mark; then mark 2, id 8, time 14, length 8.
         room = self.size.width - 2 - 32
-        label_width = min(24, max(12, room // 2))
+        label_width = min(self._label_width, max(LEAST_LABEL, room // 2))
         rest = max(0, room - label_width - 1)
         style = "bold" if label else "italic $accent" if suggested else ""
         # A reason is worth the room only where there is something behind it.
@@ -225,9 +238,16 @@ class ClipRows(Rows):
             f"{clip.id:>6}{flag} ",
             f"{when}  ",
             f"{clip.duration_s:>5.1f} s ",
-            (fit(shown, label_width), style),
+            (fit(_label(clip), label_width), style),
             f" {fit(why, rest)}" if rest > 3 else "",
         )
+
+
+def _label(clip: Clip) -> str:
+    """Its label, or what the box would say."""
+    if clip.label or not clip.suggested:
+        return clip.label or ""
+    return f"{clip.suggested}? {100 * (clip.suggested_score or 0):.0f} %"
 
 
 class _Lazy(Sequence[Row]):

@@ -11,6 +11,7 @@ from tui.draw import bar, fit
 from tui.widgets.rows import Row, Rows
 
 TOP = 5
+NOTHING = "nothing is heard yet"
 
 
 class Hearing(Rows):
@@ -21,11 +22,14 @@ class Hearing(Rows):
     """
 
     def __init__(self, **rest: Any) -> None:
-        super().__init__("nothing is heard yet", head="Hears now", cursor=False, **rest)
+        super().__init__(NOTHING, head="Hears now", cursor=False, **rest)
 
-    def hear(self, name: str, entry: Mapping[str, Any] | None) -> None:
-        """What `name` hears. `*` marks what is above its threshold and being reported."""
+    def hear(self, name: str, entry: Mapping[str, Any] | None, silent: str = "") -> None:
+        """What `name` hears. `*` marks what is above its threshold and being reported. silent:
+        the state of a microphone that hears nothing: its last scores are old then."""
         self.head(f"Hears now: {name}" if name else "Hears now")
+        self.say_empty(f"nothing: it is {silent}" if silent else NOTHING)
+        entry = None if silent else entry
         top = entry["top"][:TOP] if entry else []
         # Those near nothing would change places all the time.
         top = sorted(top, key=lambda one: (-round(one["score"], 2), one["label"]))

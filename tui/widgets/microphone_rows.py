@@ -57,6 +57,13 @@ class MicrophoneRows(Rows):
         return next((str(v["name"]) for v in self._views if v["id"] == identifier), identifier)
 
     @property
+    def silent(self) -> str:
+        """Why nothing is heard of the microphone under the cursor: its state; empty when it
+        runs."""
+        status = self.current.data["status"] if self.current is not None else None
+        return "" if status is None or status["state"] in GOOD else str(status["state"])
+
+    @property
     def selected(self) -> str | None:
         """The id of the microphone under the cursor."""
         return None if self.current is None else str(self.current.key)
