@@ -26,9 +26,14 @@ from appliance.api.sockets import tcp_socket, unix_socket
 from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
+from appliance.care import rebuild
 from appliance.care.backups import Backups
 from appliance.care.clock_set import ClockSet
+from appliance.care.inspection import Inspection
+from appliance.care.notices import Notices
+from appliance.care.quarantine import Quarantine
 from appliance.care.quiet_hours import QuietHours
+from appliance.care.recovery import make_whole
 from appliance.care.retention import Retention
 from appliance.care.space import Space
 from appliance.errors import Conflict
@@ -142,6 +147,8 @@ def running(
         stops.append(("log", lambda: logging.getLogger().removeHandler(tail)))
         audit = logs.begin_audit(folder.audit)
         stops.append(("audit log", lambda: logs.end(audit)))
+        notices = Notices(folder)
+        make_whole(folder, settings, notices)
         db = Database(folder.database)
         stops.append(("database", db.close))
         bus = EventBus()
@@ -151,6 +158,7 @@ def running(
 
         clips = Clips(db, folder, bus)
         clips.sweep()
+        rebuild.reserve(db, folder)
         sweep_uploads(folder)
         labels = Labels(db, bus)
         datasets = Datasets(db, folder)
@@ -219,6 +227,18 @@ def running(
         history.low_space = space.low
         listener.keep_no_clips_while(space.low)
         triggers.no_room = space.critical
+        backups = Backups(folder, settings, bus)
+        quarantine = Quarantine(folder)
+        inspection = Inspection(
+            db,
+            clips,
+            datasets,
+            folder,
+            settings.care,
+            quarantine=quarantine,
+            notices=notices,
+            backup_places=backups.places,
+        )
         retention = Retention(db, clips, folder, settings.retention, bus)
         hooks = Hooks(folder, settings.hooks, bus)
         hardware = Hardware(
@@ -235,7 +255,7 @@ def running(
             runner=runner,
             deployments=deployments,
             listener=listener,
-            low_space=lambda: hooks.disk_low or space.low(),
+            low_space=lambda: bool(hooks.disk_low or space.low() or notices.unread()),
         )
         for name, part in (
             ("hooks", hooks),
@@ -260,9 +280,11 @@ def running(
             ("courtesy", courtesy),
             ("retention", retention),
             ("clock", ClockSet(db)),
+            ("inspection", inspection),
         ):
             part.start()
             stops.append((name, part.stop))
+        notices.tell(bus)
         yield Services(
             settings=settings,
             folder=folder,
@@ -294,7 +316,10 @@ def running(
             shadow=shadow,
             space=space,
             retention=retention,
-            backups=Backups(folder, settings, bus),
+            backups=backups,
+            quarantine=quarantine,
+            notices=notices,
+            inspection=inspection,
             token=read_or_make_token(folder.token),
             log=tail,
             on_command_line=on_command_line,

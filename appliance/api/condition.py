@@ -24,6 +24,7 @@ def condition(services: Services) -> dict[str, Any]:
         "data_folder": services.folder.root,
         "disk": {"free": disk.free, "total": disk.total},
         "space": services.space.state(),
+        "notices": services.notices.unread(),
         "memory_mb": memory_mb(),
         "microphones": services.microphones.all(),
         "privacy": services.privacy.state(),

@@ -18,11 +18,13 @@ from appliance.care.checks import (
     disk,
     gpu,
     microphones,
+    notices,
     queue,
     temperature,
     tensorrt,
 )
 from appliance.care.checks import clock as clock_check
+from appliance.care.notices import Notices
 from appliance.hardware.hardware import Hardware
 from appliance.jobs.job import ENDED
 from appliance.jobs.queue import Queue
@@ -54,6 +56,7 @@ class Health:
     listener: Listener
     hardware: Hardware
     queue: Queue
+    notices: Notices
     root: Path = Path("/")
     _slow: dict[str, tuple[float, Check]] = field(default_factory=dict, init=False)
     _looking: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -73,7 +76,8 @@ class Health:
                 (clock_check.NAME, _clock),
                 (temperature.NAME, self._temperature),
                 (queue.NAME, self._queue),
-                (backup.NAME, lambda: backup.check(backup.place(self.settings, self.folder))),
+                (backup.NAME, self._backup),
+                (notices.NAME, lambda: notices.check(self.notices.unread())),
             )
         )
 
@@ -95,6 +99,9 @@ class Health:
 
     def _disk(self) -> Check:
         return disk.check(self.folder.root, self.settings.hooks.disk_low_mb * 1_000_000)
+
+    def _backup(self) -> Check:
+        return backup.check(self.folder, backup.place(self.settings, self.folder))
 
     def _database(self) -> Check:
         if "database" in self.hardware.view().hung:
@@ -132,7 +139,8 @@ def look_without_daemon(folder: DataFolder, settings: Settings, root: Path = Pat
             (tensorrt.NAME, lambda: tensorrt.check(root)),
             (clock_check.NAME, _clock),
             (temperature.NAME, lambda: temperature.check(read_zones(root), throttled(root))),
-            (backup.NAME, lambda: backup.check(backup.place(settings, folder))),
+            (backup.NAME, lambda: backup.check(folder, backup.place(settings, folder))),
+            (notices.NAME, lambda: notices.check(Notices(folder).unread())),
         )
     )
 
