@@ -26,10 +26,15 @@ from appliance.api.sockets import tcp_socket, unix_socket
 from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
+from appliance.care import rebuild
 from appliance.care.backups import Backups
 from appliance.care.clock_set import ClockSet
 from appliance.care.fingerprints import Fingerprints
+from appliance.care.inspection import Inspection
+from appliance.care.notices import Notices
+from appliance.care.quarantine import Quarantine
 from appliance.care.quiet_hours import QuietHours
+from appliance.care.recovery import make_whole
 from appliance.care.retention import Retention
 from appliance.care.space import DETECTION_CLIPS, TRIGGERED, Space
 from appliance.errors import Conflict
@@ -144,6 +149,8 @@ def running(
         stops.append(("log", lambda: logging.getLogger().removeHandler(tail)))
         audit = logs.begin_audit(folder.audit)
         stops.append(("audit log", lambda: logs.end(audit)))
+        notices = Notices(folder)
+        make_whole(folder, settings, notices)
         db = Database(folder.database)
         stops.append(("database", db.close))
         bus = EventBus()
@@ -154,6 +161,7 @@ def running(
         clips = Clips(db, folder, bus)
         clips.speech.switch(settings.privacy.drop_speech)
         clips.sweep()
+        rebuild.reserve(db, folder)
         sweep_uploads(folder)
         labels = Labels(db, bus)
         datasets = Datasets(db, folder)
@@ -232,6 +240,18 @@ def running(
         listener.keep_no_clips_while(partial(space.sheds, DETECTION_CLIPS))
         triggers.no_room = partial(space.sheds, TRIGGERED)
         quiet_hours = QuietHours(privacy, settings.privacy.quiet_hours)
+        backups = Backups(folder, settings, bus)
+        quarantine = Quarantine(folder)
+        inspection = Inspection(
+            db,
+            clips,
+            datasets,
+            folder,
+            settings.care,
+            quarantine=quarantine,
+            notices=notices,
+            backup_places=backups.places,
+        )
         retention = Retention(db, clips, folder, settings.retention, bus)
         hooks = Hooks(folder, settings.hooks, bus)
         hardware = Hardware(
@@ -248,7 +268,7 @@ def running(
             runner=runner,
             deployments=deployments,
             listener=listener,
-            low_space=space.low,
+            low_space=lambda: space.low() or bool(notices.unread()),
         )
         for name, part in (
             ("hooks", hooks),
@@ -274,9 +294,11 @@ def running(
             ("retention", retention),
             ("fingerprints", Fingerprints(clips, listener.lagging)),
             ("clock", ClockSet(db)),
+            ("inspection", inspection),
         ):
             part.start()
             stops.append((name, part.stop))
+        notices.tell(bus)
         yield Services(
             settings=settings,
             folder=folder,
@@ -309,7 +331,10 @@ def running(
             shadow=shadow,
             space=space,
             retention=retention,
-            backups=Backups(folder, settings, bus),
+            backups=backups,
+            quarantine=quarantine,
+            notices=notices,
+            inspection=inspection,
             token=read_or_make_token(folder.token),
             log=tail,
             on_command_line=on_command_line,

@@ -24,6 +24,7 @@ TOPICS = (
     "job",
     "label",
     "microphone",
+    "notice",
     "privacy",
     "recording",
     "retention",

@@ -43,6 +43,10 @@ class DataFolder:
         self.lock = self.root / "daemon.lock"
         self.audit = self.root / "audit.log"
         self.settings = self.root / "earmark.toml"
+        self.box = self.root / "box-id"
+        self.notices = self.root / "notices.json"
+        self.rebuild = self.root / "rebuild.json"
+        self.restoring = self.root / "restore-unfinished"
 
     def create(self) -> None:
         """Make the folders; the root is for the owner alone, since it holds people's sounds. Raises
@@ -81,6 +85,18 @@ class DataFolder:
                 f"not a version's name: {name[:80]!r}", "versions are called V001, V002, ..."
             )
         return self.versions / name
+
+
+def write_durably(place: Path, content: bytes) -> None:
+    """Write the whole of `place` anew: a power cut leaves the old content or the new one."""
+    partial = place.with_name(f".{place.name}.part")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    partial.rename(place)
+    fsync_folder(place.parent)
 
 
 def fsync_file(path: Path) -> None:

@@ -215,6 +215,16 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True)
+class CareSettings:
+    inspect_days: float = _help(
+        7.0,
+        "days over which every sound is read once and compared with its hash; 0 only when asked",
+        0,
+        3650,
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     audio: AudioSettings = field(default_factory=AudioSettings)
@@ -231,6 +241,7 @@ class Settings:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     space: SpaceSettings = field(default_factory=SpaceSettings)
+    care: CareSettings = field(default_factory=CareSettings)
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,9 @@ class EarmarkApp(App[None]):
         self.status, self._trouble = message.status, ""
         other = message.status["version"]
         self._note = ""
+        # What happened while nobody looked, such as at the daemon's start.
+        for notice in message.status.get("notices", [])[:3]:
+            self._heard("notice", notice, None)
         if other != __version__:
             self._note = (
                 f"The daemon is version {other}, this is {__version__}: "

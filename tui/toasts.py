@@ -29,7 +29,14 @@ def toast_for(topic: str, data: dict[str, Any]) -> tuple[str, Severity] | None:
         if status["state"] in _BAD_STATES:
             words = f"{safe(view['name'])} is {status['state']}: {safe(status['detail'])}"
             return f"{words}\n{safe(status['advice'])}".rstrip(), "warning"
+    if topic == "notice":
+        return notice_words(data), "error" if data["state"] == "failing" else "warning"
     return None
+
+
+def notice_words(notice: dict[str, Any]) -> str:
+    """What the box did by itself, and what to do."""
+    return f"{safe(notice['says'])}\n{safe(notice['advice'])}".rstrip()
 
 
 def _job(job: dict[str, Any]) -> tuple[str, Severity] | None:

@@ -23,6 +23,7 @@ def condition(services: Services) -> dict[str, Any]:
         "data_folder": services.folder.root,
         "disk": {"free": space.free, "total": space.total},
         "space": space,
+        "notices": services.notices.unread(),
         "memory_mb": memory_mb(),
         "microphones": services.microphones.all(),
         "privacy": services.privacy.state(),

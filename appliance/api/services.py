@@ -19,6 +19,9 @@ from appliance.logtail import LogTail
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.care.backups import Backups
+    from appliance.care.inspection import Inspection
+    from appliance.care.notices import Notices
+    from appliance.care.quarantine import Quarantine
     from appliance.care.quiet_hours import QuietHours
     from appliance.care.retention import Retention
     from appliance.care.space import Space
@@ -88,6 +91,9 @@ class Services:
     space: Space
     retention: Retention
     backups: Backups
+    quarantine: Quarantine
+    notices: Notices
+    inspection: Inspection
     token: str
     playback: Playback = field(init=False)
     links: ClipLinks = field(default_factory=ClipLinks)
@@ -118,6 +124,7 @@ class Services:
             self.queue,
             self.clips.speech,
             self.space,
+            self.notices,
         )
 
     def close(self) -> None:

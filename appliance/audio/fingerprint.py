@@ -142,9 +142,9 @@ def compare(first: Words, second: Words) -> Likeness | None:
     heard = first != 0, second != 0
     needed = max(FEWEST_FRAMES, COVERED * min(int(heard[0].sum()), int(heard[1].sum())))
     size = 1 << int(len(first) + len(second)).bit_length()
-    signs = [_signs(words, mask) for words, mask in zip((first, second), heard, strict=True)]
-    agreed = _correlate(*signs, size)
-    frames = np.rint(_correlate(*(mask[:, None].astype(np.float32) for mask in heard), size))
+    agreed = _correlate(_signs(first, heard[0]), _signs(second, heard[1]), size)
+    ours, theirs = (mask[:, None].astype(np.float32) for mask in heard)
+    frames = np.rint(_correlate(ours, theirs, size))
     wrong = np.where(frames >= needed, 0.5 - agreed / (2 * BITS * np.maximum(frames, 1)), 1.0)
     lag = int(wrong.argmin())
     if wrong[lag] > limit(float(frames[lag])):
@@ -201,7 +201,7 @@ def _correlate(
 
 def _hashed(words: Words) -> NDArray[np.uint32]:
     """The words, mixed so that their order says nothing of their content (multiply-xorshift)."""
-    mixed = words.astype(np.uint32)
+    mixed: NDArray[np.uint32] = words.astype(np.uint32)
     for _ in range(2):
         mixed = (mixed ^ (mixed >> np.uint32(16))) * np.uint32(0x45D9F3B)
-    return mixed ^ (mixed >> np.uint32(16))
+    return np.asarray(mixed ^ (mixed >> np.uint32(16)), dtype=np.uint32)

@@ -81,8 +81,6 @@ def write_flac(
         samples, rate = resample(samples, rate, MAX_RATE), MAX_RATE
     peak = peak_amplitude(samples)
     pcm = to_int16(samples, peak)
-    sound = hashlib.sha256(f"{rate}:".encode())
-    sound.update(pcm.data)
     # Encoded in memory first: libsndfile does not report every failed write to a disk.
     memory = os.memfd_create("earmark-flac", os.MFD_CLOEXEC)
     try:
@@ -99,13 +97,39 @@ def write_flac(
     return Piece(
         path=path,
         sha256=sha256,
-        pcm_sha256=sound.hexdigest(),
+        pcm_sha256=_sound_hash(rate, pcm),
         start_s=start_s,
         duration_s=len(samples) / rate,
         rate=rate,
         peak_dbfs=units.dbfs(peak),
         rms_dbfs=rms_dbfs(samples),
         fingerprint=fingerprint(samples, rate) if identify else None,
+    )
+
+
+def _sound_hash(rate: int, pcm: npt.NDArray[np.int16]) -> str:
+    sound = hashlib.sha256(f"{rate}:".encode())
+    sound.update(pcm.data)
+    return sound.hexdigest()
+
+
+def describe_flac(path: Path, sha256: str) -> Piece:
+    """A clip of ours that lies on disk as the piece that it was when it was written; `sha256`: of
+    the file, which the caller has read. Raises DecodeError."""
+    samples, rate = read_flac(path)
+    if not len(samples):
+        raise DecodeError(f"the clip {path.name} is empty")
+    peak = peak_amplitude(samples)
+    return Piece(
+        path=path,
+        sha256=sha256,
+        pcm_sha256=_sound_hash(rate, to_int16(samples, peak)),
+        start_s=0.0,
+        duration_s=len(samples) / rate,
+        rate=rate,
+        peak_dbfs=units.dbfs(peak),
+        rms_dbfs=rms_dbfs(samples),
+        durable=True,
     )
 
 

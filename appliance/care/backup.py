@@ -1,19 +1,17 @@
-"""A backup: a verified copy of the database, and every sound and version that it names.
+"""A backup: a verified copy of the database, and every sound, version and setting of the box.
 
-    TARGET/
-      clips/ab/<sha256>.flac        shared by all backups there: a sound is copied once
-      versions/V001/...             the same
-      000001-20261124-031700/       one backup: earmark.db, datasets/, earmark.toml, manifest.json
-
-The manifest comes last, so a backup without one was interrupted and counts for nothing. Engines are
-left out, since they belong to a device; so are the token and the history.
+What lies where is in `backup_place`. The manifest comes last, so a backup without one was
+interrupted and counts for nothing. Engines are left out, since they belong to a device; so are the
+token and the history.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import platform
 import shutil
 import sqlite3
 import time
@@ -24,55 +22,52 @@ from pathlib import Path
 from typing import Any
 
 from appliance import __version__
+from appliance.care.backup_place import (
+    BOX,
+    MANIFEST,
+    check_target,
+    clip_place,
+    clip_rows,
+    file_place,
+    make_box_id,
+    next_number,
+    prune,
+    sweep,
+)
 from appliance.errors import InvalidInput, StoreError
 from appliance.library.disk import disk_errors
-from appliance.paths import DataFolder, fsync_folder
+from appliance.paths import DataFolder, fsync_folder, write_durably
 
-MANIFEST = "manifest.json"
+log = logging.getLogger(__name__)
+
 Progress = Callable[[int, int], None]
 """(files copied or found, files in all)."""
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds. `gone`: clips that were deleted while it was made."""
+    """What a backup holds. `clips`, `bytes`: sounds that are there; `missing`: rows whose sound
+    the box itself had lost; `files`: SHA-256 by path in the data folder."""
 
     format: int
+    box: str
+    host: str
     earmark: str
     made_at: float
     database_sha256: str
     clips: int
     bytes: int
+    missing: int
     versions: list[str]
-    gone: int
-
-
-def check_target(folder: DataFolder, target: Path) -> None:
-    """Raises InvalidInput for a place where a backup would harm or be harmed."""
-    try:
-        inside = target.resolve()
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"this is no path: {error}", "name a folder") from None
-    # There the sounds of the backup would be those of the box, and pruning would take them.
-    if (inside / "clips").resolve() == folder.clips.resolve():
-        raise InvalidInput(
-            f"{target} is what is to be backed up", "name another folder, best on another disk"
-        )
-    for part in (folder.clips, folder.versions, folder.jobs, folder.engines, folder.datasets):
-        if inside.is_relative_to(part.resolve()):
-            raise InvalidInput(
-                f"{target} lies among the sounds that are to be backed up",
-                "name another folder, best on another disk",
-            )
-    if not target.is_absolute():
-        raise InvalidInput(f"{target} is no whole path", "begin it with /")
+    files: dict[str, str]
 
 
 def make_backup(folder: DataFolder, target: Path, keep: int, tell: Progress) -> Path:
-    """Back up into `target`, keep the newest `keep`; the folder of the new backup.
+    """Back up into `target`, keep the newest `keep` of this box; the folder of the new backup.
 
     Reads the database through a connection of its own that cannot write. Raises InvalidInput,
-    LowSpace, StoreError when the copy is not whole; nothing that exists is changed then.
+    LowSpace, StoreError when the copy is not whole; no earlier backup is changed then.
     """
     check_target(folder, target)
     if target != folder.backups and not target.parent.is_dir():
@@ -81,132 +76,150 @@ def make_backup(folder: DataFolder, target: Path, keep: int, tell: Progress) -> 
             f"there is no folder {target.parent}", "mount the disk, or make the folder first"
         )
     with disk_errors("the backup"):
-        target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Numbered, since a box without a clock battery may be in 1970 now.
-        number = 1 + max((int(old.name[:6]) for old in backups(target)), default=0)
-        stamp = f"{number:06}-{time.strftime('%Y%m%d-%H%M%S')}"
-        partial, made = target / f".{stamp}", target / stamp
+        box = make_box_id(folder)
+        place = target / f"earmark-{box}"
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sweep(place)
+        write_durably(place / BOX, json.dumps({"box": box, "host": platform.node()}).encode())
+        stamp = f"{next_number(place):06}-{time.strftime('%Y%m%d-%H%M%S')}"
+        partial, made = place / f".{stamp}", place / stamp
         partial.mkdir(mode=0o700)
         try:
-            manifest = _fill(folder, target, partial, tell)
-            _write(partial / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
-            fsync_folder(partial)
+            manifest = _fill(folder, box, place, partial, tell)
+            write_durably(partial / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
             partial.rename(made)
-            fsync_folder(target)
+            fsync_folder(place)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         verify(made)
-        prune(target, keep)
+        prune(place, keep)
     return made
 
 
-def _fill(folder: DataFolder, target: Path, partial: Path, tell: Progress) -> Manifest:
+def _fill(folder: DataFolder, box: str, place: Path, partial: Path, tell: Progress) -> Manifest:
     copy = partial / "earmark.db"
     try:
-        with closing(sqlite3.connect(f"file:{folder.database}?mode=ro", uri=True)) as source:
+        # As a URI: a path may hold ?, # and %.
+        with closing(sqlite3.connect(f"{folder.database.as_uri()}?mode=ro", uri=True)) as source:
             source.execute("VACUUM INTO ?", (str(copy),))
-        with closing(sqlite3.connect(copy)) as database:
-            verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
-            if verdict != "ok":
-                raise StoreError(f"the copy of the database is not whole: {verdict}", "try again")
-            clips = database.execute("SELECT id, sha256, size FROM clips").fetchall()
-            versions = _version_names(database)
-            files = [*_version_files(folder, versions)]
-            total, done, size, gone = len(clips) + len(files), 0, 0, []
-            for identifier, sha256, length in clips:
-                if _copy_clip(folder.clip(sha256), _clip_place(target, sha256), sha256, length):
-                    size += length
-                else:
-                    gone.append((identifier,))
-                done += 1
-                tell(done, total)
-            # A row must never name a sound that is not there: these were deleted meanwhile.
-            database.execute("PRAGMA foreign_keys=ON")
-            database.executemany("DELETE FROM clips WHERE id = ?", gone)
-            database.commit()
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            database.execute("PRAGMA journal_mode=DELETE")
+            with closing(sqlite3.connect(copy)) as database:
+                versions, files = _files(folder, database)
+                clips = database.execute("SELECT id, sha256, size FROM clips").fetchall()
+                total, done, size = len(clips) + len(files), 0, 0
+                gone: list[int] = []
+                for identifier, sha256, length in clips:
+                    if _copy_clip(folder.clip(sha256), clip_place(place, sha256), sha256, length):
+                        size += length
+                    else:
+                        gone.append(identifier)
+                    done += 1
+                    tell(done, total)
+                deleted = _forget_deleted(source, database, gone)
+                _check(database)
     except sqlite3.Error as error:
         advice = "`earmark doctor` says more"
         raise StoreError(f"the database cannot be copied: {error}", advice) from None
+    hashes = {}
     for file in files:
-        _copy_file(file, target / "versions" / file.parent.name / file.name)
+        hashes[str(file.relative_to(folder.root))] = _copy_file(file, place)
         done += 1
         tell(done, total)
-    (partial / "datasets").mkdir()
-    for file in folder.datasets.glob("*.json"):
-        _copy_file(file, partial / "datasets" / file.name)
-    if folder.settings.exists():
-        _copy_file(folder.settings, partial / folder.settings.name)
     _sync(copy)
     return Manifest(
-        1, __version__, time.time(), _hash(copy), len(clips) - len(gone), size, versions, len(gone)
+        FORMAT,
+        box,
+        platform.node(),
+        __version__,
+        time.time(),
+        file_hash(copy),
+        len(clips) - len(gone),
+        size,
+        len(gone) - deleted,
+        versions,
+        hashes,
     )
 
 
-def verify(backup: Path) -> Manifest:
-    """The manifest of a backup that is whole: every sound is there, the database is as it was.
+def _files(folder: DataFolder, database: sqlite3.Connection) -> tuple[list[str], list[Path]]:
+    """The versions whose folder is there, and every file but the sounds."""
+    rows = database.execute("SELECT name FROM versions WHERE deleted_at IS NULL ORDER BY number")
+    versions = [name for (name,) in rows.fetchall() if folder.version(name).is_dir()]
+    files = [
+        path
+        for name in versions
+        for path in sorted(folder.version(name).iterdir())
+        if path.is_file()
+    ]
+    files += sorted(folder.datasets.glob("*.json"))
+    return versions, files + [folder.settings] * folder.settings.exists()
 
-    Raises InvalidInput that says what is wrong. Sounds are compared by size; each was compared by
-    its hash when it was copied.
-    """
+
+def _forget_deleted(
+    source: sqlite3.Connection, database: sqlite3.Connection, gone: list[int]
+) -> int:
+    """Rows that people deleted while the backup was made leave the copy, too; how many. The others
+    have lost their sound: their rows stay, since labels and dataset versions rest on them."""
+    there = "SELECT 1 FROM clips WHERE id = ?"
+    deleted = [(clip,) for clip in gone if source.execute(there, (clip,)).fetchone() is None]
+    database.execute("PRAGMA foreign_keys=ON")
+    database.executemany("DELETE FROM clips WHERE id = ?", deleted)
+    database.commit()
+    return len(deleted)
+
+
+def _check(database: sqlite3.Connection) -> None:
+    """Of the copy as it is kept. Raises StoreError."""
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.execute("PRAGMA journal_mode=DELETE")
+    verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
+    if verdict == "ok" and (broken := database.execute("PRAGMA foreign_key_check").fetchone()):
+        verdict = f"a row of {broken[0]} points at a row of {broken[2]} that is not there"
+    if verdict != "ok":
+        raise StoreError(f"the copy of the database is not whole: {verdict}", "try again")
+
+
+def read_manifest(backup: Path) -> Manifest:
+    """Raises InvalidInput when it is none of ours."""
     try:
-        manifest = Manifest(**json.loads((backup / MANIFEST).read_text()))
+        return Manifest(**json.loads((backup / MANIFEST).read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise InvalidInput(f"{backup} is no whole backup: {error}", "choose another one") from None
+
+
+def verify_database(backup: Path) -> Manifest:
+    """The manifest of a backup whose database is as it was when it was checked."""
+    manifest = read_manifest(backup)
     database = backup / "earmark.db"
-    if not database.is_file() or _hash(database) != manifest.database_sha256:
+    if not database.is_file() or file_hash(database) != manifest.database_sha256:
         raise InvalidInput(f"the database in {backup} was altered", "choose another backup")
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
-        rows = opened.execute("SELECT sha256, size FROM clips").fetchall()
-    missing = [s for s, size in rows if _size(_clip_place(backup.parent, s)) != size]
-    if missing or len(rows) != manifest.clips:
-        raise InvalidInput(
-            f"{len(missing)} of {manifest.clips} sounds are missing beside {backup}",
-            "choose another backup",
-        )
     return manifest
 
 
-def backups(target: Path) -> Iterator[Path]:
-    """Those that were completed, the newest first."""
-    found = [path.parent for path in target.glob(f"{6 * '[0-9]'}-*/{MANIFEST}")]
-    yield from sorted(found, key=lambda path: path.name, reverse=True)
+def verify(backup: Path) -> Manifest:
+    """The manifest of a backup that is whole: every sound is there, the rest is as it was.
 
-
-def prune(target: Path, keep: int) -> None:
-    """Remove all but the newest `keep`, and the sounds that none of those names."""
-    every = list(backups(target))
-    for old in every[keep:]:
-        shutil.rmtree(old)
-    if len(every) <= keep:
-        return
-    needed: set[str] = set()
-    for kept in every[:keep]:
-        with closing(sqlite3.connect(f"file:{kept / 'earmark.db'}?mode=ro", uri=True)) as opened:
-            needed.update(row[0] for row in opened.execute("SELECT sha256 FROM clips"))
-    for file in (target / "clips").glob("??/*.flac"):
-        if file.stem not in needed:
-            file.unlink()
-
-
-def _version_names(database: sqlite3.Connection) -> list[str]:
-    rows = database.execute("SELECT name FROM versions WHERE deleted_at IS NULL").fetchall()
-    return [str(row[0]) for row in rows]
-
-
-def _version_files(folder: DataFolder, names: list[str]) -> Iterator[Path]:
-    for name in names:
-        yield from sorted(path for path in folder.version(name).iterdir() if path.is_file())
-
-
-def _clip_place(target: Path, sha256: str) -> Path:
-    return target / "clips" / sha256[:2] / f"{sha256}.flac"
+    Raises InvalidInput that says what is wrong. Sounds are compared by size here: each was compared
+    by its hash when it was copied, and is again when it is restored.
+    """
+    manifest = verify_database(backup)
+    place = backup.parent
+    rows = clip_rows(backup / "earmark.db")
+    missing = sum(_size(clip_place(place, sha256)) != size for sha256, size in rows)
+    if missing > manifest.missing:
+        raise InvalidInput(
+            f"{missing - manifest.missing} of {manifest.clips} sounds are missing beside {backup}",
+            "choose another backup",
+        )
+    for name, sha256 in manifest.files.items():
+        file = file_place(place, sha256)
+        if not file.is_file() or file_hash(file) != sha256:
+            raise InvalidInput(f"{name} is missing from {backup}", "choose another backup")
+    return manifest
 
 
 def _copy_clip(source: Path, place: Path, sha256: str, size: int) -> bool:
-    """Copy a sound, unless it is there; False when it was deleted meanwhile."""
+    """Copy a sound, unless it is there; False when it was deleted or damaged meanwhile."""
     if _size(place) == size:
         return True
     try:
@@ -214,28 +227,21 @@ def _copy_clip(source: Path, place: Path, sha256: str, size: int) -> bool:
     except FileNotFoundError:
         return False
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise StoreError(
-            f"the sound {source.name} is damaged on disk", "`earmark doctor` says what to do"
-        )
-    _write(place, content)
+        log.error("the sound %s is damaged: it is left out of the backup", source.name)
+        return False
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_durably(place, content)
     return True
 
 
-def _copy_file(source: Path, place: Path) -> None:
-    if _size(place) != source.stat().st_size:
-        _write(place, source.read_bytes())
-
-
-def _write(place: Path, content: bytes) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = place.with_name(f".{place.name}.part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    partial.rename(place)
-    fsync_folder(place.parent)
+def _copy_file(source: Path, place: Path) -> str:
+    content = source.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    kept = file_place(place, sha256)
+    if _size(kept) != len(content):
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_durably(kept, content)
+    return sha256
 
 
 def _sync(file: Path) -> None:
@@ -250,7 +256,8 @@ def _size(file: Path) -> int | None:
         return None
 
 
-def _hash(file: Path) -> str:
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file, read in blocks."""
     digest = hashlib.sha256()
     with file.open("rb") as opened:
         while block := opened.read(1 << 20):
@@ -258,11 +265,16 @@ def _hash(file: Path) -> str:
     return digest.hexdigest()
 
 
-def as_row(backup: Path) -> dict[str, Any]:
-    """A backup as people see it; of one whose manifest cannot be read, only where it is."""
-    try:
-        manifest = json.loads((backup / MANIFEST).read_text())
-        return {"path": str(backup), **asdict(Manifest(**manifest))}
-    except (OSError, ValueError, TypeError) as error:
-        nothing = Manifest(0, "", 0.0, "", 0, 0, [], 0)
-        return {"path": str(backup), **asdict(nothing), "problem": f"damaged: {error}"}
+def as_rows(every: Iterator[Path]) -> list[dict[str, Any]]:
+    """Backups as people see them; of one whose manifest cannot be read, only where it is."""
+    rows = []
+    for backup in every:
+        try:
+            manifest, problem = read_manifest(backup), {}
+        except InvalidInput as error:
+            manifest = Manifest(0, "", "", "", 0.0, "", 0, 0, 0, [], {})
+            problem = {"problem": f"damaged: {error}"}
+        row = asdict(manifest)
+        del row["files"]
+        rows.append({"path": str(backup), **row, **problem})
+    return rows

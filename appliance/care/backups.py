@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from appliance.care.backup import as_row, backups, check_target, make_backup, verify
+from appliance.care.backup import as_rows, make_backup, read_manifest
+from appliance.care.backup_place import backups, check_target, on_the_same_disk, place_of
 from appliance.errors import Conflict, EarmarkError
 from appliance.events import EventBus
 from appliance.paths import DataFolder
@@ -23,7 +24,8 @@ TOLD_EVERY_S = 0.5
 @dataclass(frozen=True)
 class Backup:
     """state: "running", "done" or "failed" with its reason in `detail`; files: copied or found
-    there already, of `total`; eta_s: seconds left, None while nobody knows."""
+    there already, of `total`; eta_s: seconds left, None while nobody knows. A backup that is done
+    may have a `detail`, too: what it lacks."""
 
     target: str
     state: str
@@ -57,7 +59,12 @@ class Backups:
 
     def all(self) -> list[dict[str, Any]]:
         """Complete backups at the usual place, the newest first."""
-        return [as_row(backup) for backup in backups(self.target)]
+        return as_rows(backups(place_of(self._folder, self.target)))
+
+    def places(self) -> list[Path]:
+        """Where this box's sounds are kept, the usual place first."""
+        found = [place_of(self._folder, target) for target in (self.target, self._folder.backups)]
+        return list(dict.fromkeys(place for place in found if place is not None))
 
     def begin(self, target: str | None = None) -> Backup:
         """Start one. Raises Conflict while one runs, InvalidInput for a bad target."""
@@ -85,7 +92,7 @@ class Backups:
 
         try:
             made = make_backup(self._folder, target, self._settings.keep, tell)
-            manifest = verify(made)
+            manifest = read_manifest(made)
         except Exception as error:  # whatever it is, the next one must be able to begin
             log.error(
                 "the backup to %s failed: %s",
@@ -98,7 +105,15 @@ class Backups:
             return
         log.info("backed up %d clips to %s", manifest.clips, made)
         latest = self._latest or Backup(str(target), "done")
-        self._say(replace(latest, state="done", path=str(made), eta_s=0.0))
+        detail, advice = "", ""
+        if manifest.missing:
+            detail = f"{manifest.missing} sounds are damaged or gone on the box: they are not in it"
+            advice = "`earmark doctor` says more"
+        elif on_the_same_disk(self._folder, target):
+            detail = "it lies on the same disk as the sounds, and would be lost with it"
+            advice = "name a folder on another disk, and set backup.target to it"
+        latest = replace(latest, state="done", path=str(made), eta_s=0.0)
+        self._say(replace(latest, detail=detail, advice=advice))
 
     def _say(self, backup: Backup) -> None:
         self._latest = backup

@@ -18,12 +18,14 @@ from appliance.care.checks import (
     disk,
     gpu,
     microphones,
+    notices,
     queue,
     speech,
     temperature,
     tensorrt,
 )
 from appliance.care.checks import clock as clock_check
+from appliance.care.notices import Notices
 from appliance.care.space import Space, look_at
 from appliance.hardware.hardware import Hardware
 from appliance.jobs.job import ENDED
@@ -59,6 +61,7 @@ class Health:
     queue: Queue
     speech: SpeechFilter
     space: Space
+    notices: Notices
     root: Path = Path("/")
     _slow: dict[str, tuple[float, Check]] = field(default_factory=dict, init=False)
     _looking: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -79,7 +82,8 @@ class Health:
                 (temperature.NAME, self._temperature),
                 (queue.NAME, self._queue),
                 (speech.NAME, lambda: speech.check(self.speech.state())),
-                (backup.NAME, lambda: backup.check(backup.place(self.settings, self.folder))),
+                (backup.NAME, self._backup),
+                (notices.NAME, lambda: notices.check(self.notices.unread())),
             )
         )
 
@@ -101,6 +105,9 @@ class Health:
 
     def _disk(self) -> Check:
         return disk.check(self.folder.root, self.space.look)
+
+    def _backup(self) -> Check:
+        return backup.check(self.folder, backup.place(self.settings, self.folder))
 
     def _database(self) -> Check:
         if "database" in self.hardware.view().hung:
@@ -139,7 +146,8 @@ def look_without_daemon(folder: DataFolder, settings: Settings, root: Path = Pat
             (tensorrt.NAME, lambda: tensorrt.check(root)),
             (clock_check.NAME, _clock),
             (temperature.NAME, lambda: temperature.check(read_zones(root), throttled(root))),
-            (backup.NAME, lambda: backup.check(backup.place(settings, folder))),
+            (backup.NAME, lambda: backup.check(folder, backup.place(settings, folder))),
+            (notices.NAME, lambda: notices.check(Notices(folder).unread())),
         )
     )
 

@@ -41,6 +41,11 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "events": ("status:events", "Follow what happens in the box."),
             "backup": ("backup:backup", "Back up sounds, labels and versions; list backups."),
             "restore": ("backup:restore", "Make a data folder of a backup; without a daemon."),
+            "notices": ("notices:notices", "What the box did by itself that you should know of."),
+            "quarantine": (
+                "quarantine:quarantine",
+                "Damaged or stray files: list, put back, delete; look now.",
+            ),
             "retention": (
                 "retention:retention",
                 "Delete the clips worth least when the disk is full.",

@@ -46,6 +46,8 @@ def backup(state: State, target: Path | None, listing: bool, scheduled: bool) ->
         emit(latest)
     elif latest["state"] == "done":
         say(f"Backed up and verified: {safe(latest['path'])}", "green")
+        if latest["detail"]:
+            note(f"But {safe(latest['detail'])}: {safe(latest['advice'])}.", "yellow")
     else:
         note(f"failed: {safe(latest['detail'])}", "red")
         note(safe(latest["advice"]))
@@ -74,7 +76,8 @@ def _list(state: State, found: dict[str, Any]) -> None:
 @pass_state
 def restore(state: State, source: Path, force: bool) -> None:
     """Fill the data folder (--data) from SOURCE: one backup, or a folder with several, of which the
-    newest is taken. It is verified first. Then start the daemon: versions are compiled anew.
+    newest is taken. Every sound is compared with its hash. Then start the daemon: versions are
+    compiled anew.
     """
     from appliance.care.restore import restore as run
     from appliance.daemon import locked
@@ -88,10 +91,18 @@ def restore(state: State, source: Path, force: bool) -> None:
             shown.total = total
             shown.update(done)
 
-        manifest = run(source, folder, force=force, tell=tell)
+        done = run(source, folder, force=force, tell=tell)
+    names = done.manifest.versions
     if state.json:
-        emit({"data": str(folder.root), "clips": manifest.clips, "versions": manifest.versions})
+        found = {"clips": done.clips, "missing": done.missing, "versions": names}
+        emit({"data": str(folder.root), **found})
     else:
-        versions = count(len(manifest.versions), "version")
-        say(f"{count(manifest.clips, 'clip')} and {versions} are in {safe(folder.root)}.", "green")
+        versions = count(len(names), "version")
+        say(f"{count(done.clips, 'clip')} and {versions} are in {safe(folder.root)}.", "green")
+        if done.missing:
+            note(
+                f"{count(done.missing, 'sound')} that the database names are whole nowhere; the"
+                " clips stay, marked: earmark doctor",
+                "yellow",
+            )
         say(f"Start it: earmark serve --data {safe(folder.root)}")

@@ -129,6 +129,7 @@ def show(state: State, clip: int) -> None:
             ("source", found["source"]),
             ("file", found["filename"]),
             ("kept", "yes, when room is made" if found["protected"] else None),
+            ("sound", "lost: a backup may have it" if found["missing"] else None),
             ("cut from", parent),
             *(("nearly the same", _alike(other)) for other in alike),
             ("recorded", moment(found["recorded_at"]) + synced),

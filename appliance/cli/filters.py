@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 SOURCES = (
     *("import", "recording", "trigger", "schedule", "background", "cut"),
-    *("detection", "shadow", "history"),
+    *("detection", "shadow", "history", "recovered"),
 )
 LARGEST_RANGE = 100_000
 

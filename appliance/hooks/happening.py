@@ -16,6 +16,7 @@ KINDS = (
     "disk-low",
     "microphone-lost",
     "microphone-back",
+    "notice",
     "paused",
     "resumed",
 )
@@ -77,6 +78,9 @@ class Translator:
     def _privacy(self, data: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
         return ("paused" if data["privacy"]["paused"] else "resumed"), {"privacy": data["privacy"]}
 
+    def _notice(self, notice: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        return "notice", {"notice": notice}
+
     def _microphone(self, data: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
         microphone = data["microphone"]
         identifier, state = microphone["id"], microphone["status"]["state"]
@@ -113,6 +117,12 @@ def example(kind: str) -> Happening:
         },
         "microphone-lost": {"microphone": microphone},
         "microphone-back": {"microphone": {**microphone, "status": {"state": "running"}}},
+        "notice": {
+            "notice": {
+                "id": 1, "topic": "database", "state": "failing",
+                "says": "The database was lost.", "advice": "earmark doctor",
+            }
+        },
         "paused": {"privacy": {"paused": True, "detail": "not listening: privacy"}},
         "resumed": {"privacy": {"paused": False, "detail": ""}},
     }  # fmt: skip

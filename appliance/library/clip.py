@@ -16,7 +16,7 @@ TOLERANCE_S = 0.1
 
 SOURCES = (
     *("import", "recording", "trigger", "schedule", "background", "cut"),
-    *("detection", "shadow", "history"),
+    *("detection", "shadow", "history", "recovered"),
 )
 
 # SQLite takes 999 parameters in its older builds.
@@ -39,8 +39,9 @@ class Clip:
     seconds of the wall clock, right only as far as `clock_synced` says; `monotonic_ns` is the
     moment of the first sample within boot `boot_id`; `frame` is the microphone's own counter
     there. `start_s` is where the clip begins in the file or recording it was cut from, `parent`
-    the clip that a person cut it from. `near_duplicates` are the
-    clips that are nearly the same sound, None while nobody has compared it with the others.
+    the clip that a person cut it from. `near_duplicates` are the clips that are nearly the same
+    sound, None while nobody has compared it with the others. `missing`: its sound was lost. Source
+    "recovered": the row was lost, and made again of the file.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Clip:
     parent: int | None
     protected: bool
     near_duplicates: list[int] | None
+    missing: bool
     extra: dict[str, Any]
 
 
@@ -95,6 +97,7 @@ def from_row(row: Mapping[str, Any]) -> Clip:
         parent=row["parent_id"],
         protected=bool(row["protected"]),
         near_duplicates=_others(row),
+        missing=row["missing_since"] is not None,
         extra=json.loads(row["extra"]),
     )
 
@@ -111,6 +114,16 @@ def get(db: Database, identifier: int) -> Clip:
     if row is None:
         raise NotFound(f"there is no clip {identifier}", "list clips with `earmark clips`")
     return from_row(row)
+
+
+def reserve_ids(db: Database, largest: int) -> None:
+    """New clips get ids beyond `largest`: those up to it may come back."""
+    with db.write() as tx:
+        known = tx.conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'clips'").fetchone()
+        if known is None:
+            tx.conn.execute("INSERT INTO sqlite_sequence VALUES ('clips', ?)", (largest,))
+        elif known[0] < largest:
+            tx.conn.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'clips'", (largest,))
 
 
 def get_many(db: Database, identifiers: Iterable[int]) -> list[Clip]:

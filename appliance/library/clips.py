@@ -22,6 +22,7 @@ from appliance.library.history import LabelChange
 from appliance.library.ingest import Added, Ingest, NewPiece
 from appliance.library.keeping import Keeping
 from appliance.library.labelling import Labelling
+from appliance.library.loss import Losses
 from appliance.library.near_duplicates import NearDuplicates
 from appliance.library.removal import Removal
 from appliance.library.search import Page
@@ -39,8 +40,8 @@ CUT_SLACK_S = 0.1
 
 class Clips:
     """Thread-safe. Every change is durable when its call returns, and is told on the bus then:
-    topic `clip`, {"action": "added" | "labelled" | "kept" | "released" | "deleted",
-    "clips": [ids]}."""
+    topic `clip`, {"action": "added" | "labelled" | "kept" | "released" | "deleted" | "lost" |
+    "found", "clips": [ids]}."""
 
     def __init__(self, db: Database, folder: DataFolder, bus: EventBus) -> None:
         self._db = db
@@ -50,6 +51,7 @@ class Clips:
         self._labelling = Labelling(db, bus)
         self._removal = Removal(db, folder, bus)
         self.keeping = Keeping(db, bus)
+        self.losses = Losses(db, bus)
         self.sessions = Sessions(db)
         # The daemon switches it on where the setting says so.
         self.speech = SpeechFilter(db, bus, on=False)
@@ -152,6 +154,11 @@ class Clips:
             author=author,
         )
         return clip
+
+    def adopt(self, new: NewPiece) -> Clip | None:
+        """A row for a whole file that lies among the clips already; None when its sound is known
+        under another name."""
+        return self._ingest.adopt(new)
 
     def cut(
         self, identifier: int, start_s: float, end_s: float, label: str | None, author: str

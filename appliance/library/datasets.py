@@ -110,6 +110,25 @@ class Datasets:
             self._insert(tx, snapshot, hashlib.sha256(content).hexdigest())
             return self.get(chosen)
 
+    def adopt(self, name: str) -> bool:
+        """Make the rows of a snapshot whose file is there, but whose row was lost with an earlier
+        database; whether its clips are all there again under their ids, so that it could be."""
+        try:
+            content = self._folder.dataset(name).read_bytes()
+            snapshot = json.loads(content)
+            listed = {clip["id"]: clip["sha256"] for clip in snapshot["clips"]}
+            with self._db.write() as tx:
+                if self._db.row("SELECT 1 FROM dataset_versions WHERE name = ?", (name,)):
+                    return True
+                for clip, sha256 in listed.items():
+                    row = self._db.row("SELECT sha256 FROM clips WHERE id = ?", (clip,))
+                    if row is None or row["sha256"] != sha256:
+                        return False
+                self._insert(tx, snapshot, hashlib.sha256(content).hexdigest())
+        except (OSError, ValueError, KeyError, TypeError):
+            return False  # no snapshot of ours
+        return True
+
     def manifest(self, name: str) -> dict[str, Any]:
         """The snapshot: format, name, created_at, author, protocol, folds, seed, classes (sorted
         labels), counts, optimistic (label to why) and clips with id, sha256, label, session,
@@ -143,7 +162,7 @@ class Datasets:
             "SELECT c.id, c.sha256, l.name AS label, c.session_id AS session,"
             " s.key AS session_key, c.microphone, c.source, c.filename, c.duration_s,"
             " c.sample_rate, c.recorded_at, c.alike FROM clips c JOIN labels l ON l.id = c.label_id"
-            " JOIN sessions s ON s.id = c.session_id ORDER BY c.id"
+            " JOIN sessions s ON s.id = c.session_id WHERE c.missing_since IS NULL ORDER BY c.id"
         )
         alike = [row.pop("alike") for row in clips]
         near: dict[int, list[int]] = {}

@@ -34,6 +34,7 @@ from appliance.library.disk import check_room, disk_errors
 from appliance.library.durable import make_durable
 from appliance.library.labelling import Labelling
 from appliance.library.labels import find_or_create
+from appliance.library.loss import Losses
 from appliance.library.names import has_control, label_name
 from appliance.library.near_duplicates import NearDuplicates
 from appliance.paths import DataFolder, fsync_folder
@@ -49,7 +50,7 @@ class NewPiece:
     """A FLAC file in `clips/incoming` (whole, perhaps not yet durable), and what is known of it.
 
     `stamp` is the moment of its first sample; None means now, for sound of unknown age. A label
-    that does not exist yet is created.
+    that does not exist yet is created. `id`: the clip's, for one that is made again.
     """
 
     piece: Piece
@@ -63,6 +64,7 @@ class NewPiece:
     parent: int | None = None
     extra: Mapping[str, Any] | None = None
     author: str = ""
+    id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Ingest:
         self._bus = bus
         self._near = near
         self._labelling = Labelling(db, bus)
+        self._losses = Losses(db, bus)
         # Folders under clips/ whose own names are durable, as far as this process knows.
         self._durable: set[Path] = set()
 
@@ -103,13 +106,17 @@ class Ingest:
             pieces = [replace(new, piece=piece) for new, piece in zip(pieces, durable, strict=True)]
             with self._db.write() as tx:
                 fresh = self._fresh(pieces)
+                lost = self._lost(pieces)
                 with disk_errors("storing the clip"):
                     self._place([new.piece for new in fresh.values()], placed)
+                    self._place(lost.values(), [])
                 stamp = clock.now()
                 for new in fresh.values():
                     clip = self._insert(tx, new, new.stamp or stamp)
                     if new.piece.fingerprint is not None:
                         self._near.add(tx, clip, new.piece.fingerprint)
+                for identifier in lost:
+                    self._losses.found(identifier)
                 results = [
                     self._result(new, fresh.get(new.piece.pcm_sha256) is new) for new in pieces
                 ]
@@ -124,6 +131,32 @@ class Ingest:
         finally:
             for new in pieces:
                 _remove(new.piece.path)
+
+    def adopt(self, new: NewPiece) -> Clip | None:
+        """A row for a file that lies among the clips already, whole, under its hash; None when its
+        sound is known. The file stays, whatever happens."""
+        _check(new)
+        with self._db.write() as tx:
+            sound = new.piece.pcm_sha256
+            if self._db.row("SELECT 1 FROM clips WHERE pcm_sha256 = ?", (sound,)):
+                return None
+            self._insert(tx, new, new.stamp or clock.now())
+            clip = self._by_sound(sound)
+            told: dict[str, object] = {"action": "added", "clips": [clip.id]}
+            self._db.after_commit(lambda: _tell(self._bus, told))
+        return clip
+
+    def _lost(self, pieces: Sequence[NewPiece]) -> dict[int, Piece]:
+        """Those that bring back the file of a clip that had lost it, by the clip's id."""
+        found: dict[int, Piece] = {}
+        for new in pieces:
+            row = self._db.row(
+                "SELECT id FROM clips WHERE sha256 = ? AND missing_since IS NOT NULL",
+                (new.piece.sha256,),
+            )
+            if row is not None:
+                found.setdefault(row["id"], new.piece)
+        return found
 
     def _fresh(self, pieces: Sequence[NewPiece]) -> dict[str, NewPiece]:
         """Those whose sound nobody has stored, by the sound's hash; the first of equal ones."""
@@ -181,6 +214,8 @@ class Ingest:
             "parent_id": new.parent,
             "extra": json.dumps(dict(new.extra or {}), ensure_ascii=False),
         }
+        if new.id is not None:
+            row["id"] = new.id
         marks = ", ".join("?" * len(row))
         cursor = tx.conn.execute(
             f"INSERT INTO clips ({', '.join(row)}) VALUES ({marks})", list(row.values())

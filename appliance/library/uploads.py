@@ -16,7 +16,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def known_upload(db: Database, sha256: str, piece_seconds: float) -> list[int] | None:
     """The clips that were made of the file with this hash when it was cut into pieces of that
-    length; None when it is unknown, or when one of them has been deleted since."""
+    length; None when it is unknown, or when one of them was deleted or lost since."""
     _check(sha256)
     row = db.row(
         "SELECT clip_ids FROM uploads WHERE sha256 = ? AND piece_seconds = ?",
@@ -25,7 +25,8 @@ def known_upload(db: Database, sha256: str, piece_seconds: float) -> list[int] |
     if row is None:
         return None
     ids: list[int] = json.loads(row["clip_ids"])
-    return ids if len(get_many(db, ids)) == len(ids) else None
+    there = [clip for clip in get_many(db, ids) if not clip.missing]
+    return ids if len(there) == len(ids) else None
 
 
 def remember_upload(

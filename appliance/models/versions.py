@@ -230,7 +230,8 @@ class Versions:
                 continue
             try:
                 version = self._insert(path)
-            except EarmarkError as error:
+            # OSError: without its network, as a version that was deleted before a restore.
+            except (EarmarkError, OSError, KeyError) as error:
                 aside = self._folder.quarantine / f"{path.name}-{time.time_ns()}"
                 log.error("%s cannot become a version (%s): moved to %s", path, error, aside)
                 aside.parent.mkdir(exist_ok=True)

@@ -44,7 +44,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise StoreError(
                 f"the database {path} cannot be opened: {error}",
-                "restore the newest backup, or move the file aside to begin with an empty one",
+                "start the daemon again: it looks at the file, and takes the newest backup instead",
             ) from error
 
     @staticmethod

@@ -11,6 +11,7 @@ from sqlite_utils import Database as SqliteUtils
 
 from appliance.errors import StoreError
 from appliance.store.schema import M001
+from appliance.store.schema_care import M010
 from appliance.store.schema_engines import M005
 from appliance.store.schema_gate import M004
 from appliance.store.schema_listening import M003
@@ -70,6 +71,11 @@ def m008_near_duplicates(db: SqliteUtils) -> None:
         db.conn.execute(statement)
 
 
+def m010_lost_sounds(db: SqliteUtils) -> None:
+    for statement in M010:
+        db.conn.execute(statement)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_the_first_schema,
     m003_thresholds_that_keep_a_rate,
@@ -78,6 +84,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m007_pauses,
     m008_near_duplicates,
     m009_rejections,
+    m010_lost_sounds,
     m011_speech_dropped,
     m012_names_of_removed_microphones,
 )

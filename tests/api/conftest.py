@@ -20,6 +20,9 @@ from appliance.api.server import server_config
 from appliance.api.services import Services
 from appliance.audio.decode import Decoder
 from appliance.care.backups import Backups
+from appliance.care.inspection import Inspection
+from appliance.care.notices import Notices
+from appliance.care.quarantine import Quarantine
 from appliance.care.quiet_hours import QuietHours
 from appliance.care.retention import Retention
 from appliance.care.space import Space
@@ -106,6 +109,9 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         ),
     )
     inbox = Inbox(db)
+    quarantine, notices = Quarantine(folder), Notices(folder)
+    notices.tell(bus)
+    backups = Backups(folder, settings, bus)
     return Services(
         settings=settings,
         folder=folder,
@@ -160,7 +166,19 @@ def build_services(root: Path, decoder: Decoder) -> Services:
         ),
         space=Space(folder.root, settings.space, bus),
         retention=Retention(db, clips, folder, settings.retention, bus),
-        backups=Backups(folder, settings, bus),
+        backups=backups,
+        quarantine=quarantine,
+        notices=notices,
+        inspection=Inspection(
+            db,
+            clips,
+            datasets,
+            folder,
+            settings.care,
+            quarantine=quarantine,
+            notices=notices,
+            backup_places=backups.places,
+        ),
         token=TOKEN,
     )
 

@@ -57,7 +57,7 @@ def test_health_names_what_is_wrong_and_what_to_do(box: Box, tmp_path: Path) -> 
     names = [check["name"] for check in seen["checks"]]
     assert names == [
         "microphones", "detection", "disk", "database", "gpu", "tensorrt", "clock", "temperature",
-        "queue", "speech filter", "backup age",
+        "queue", "speech filter", "backup age", "notices",
     ]  # fmt: skip
     assert check_of(seen, "database")["state"] == "ok"
     assert check_of(seen, "microphones")["state"] == "not applicable"

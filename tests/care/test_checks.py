@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.audio.capture_state import CaptureStatus
+from appliance.care.backup_place import make_box_id
 from appliance.care.check import Check, report
 from appliance.care.checks import backup, clock, daemon, database, disk, gpu, queue, temperature
 from appliance.care.checks import microphones as microphones_check
@@ -16,6 +19,7 @@ from appliance.care.checks import tensorrt as tensorrt_check
 from appliance.care.mask import Mask
 from appliance.care.space import SpaceState, judge
 from appliance.models.cuda import CudaError, Gpu
+from appliance.paths import DataFolder
 from appliance.recording.microphones import MicrophoneView
 from appliance.settings import SpaceSettings
 from firmware_hooks.thermal import read_zones, throttled
@@ -132,14 +136,22 @@ def test_clock_and_backups(tmp_path: Path) -> None:
     assert clock.check(86_400.0, synced=False).state == "failing"
     assert clock.check(1.8e9, synced=False).state == "warning"
     assert clock.check(1.8e9, synced=True).state == "ok"
-    assert backup.check(tmp_path / "backups").state == "warning"
-    made = tmp_path / "000001-20261124-031700" / "manifest.json"
-    made.parent.mkdir()
-    assert backup.check(tmp_path).state == "warning", "it was interrupted"
-    made.touch()
-    at = made.stat().st_mtime
-    assert backup.check(tmp_path, at + 3600).state == "ok"
-    assert backup.check(tmp_path, at + 8 * 86_400).state == "warning"
+    box = DataFolder(tmp_path / "box")
+    box.create()
+    elsewhere = Path("/dev/shm") / f"earmark-test-{os.getpid()}"  # another disk
+    assert backup.check(box, elsewhere).state == "warning"
+    made = elsewhere / f"earmark-{make_box_id(box)}" / "000001-20261124-031700" / "manifest.json"
+    made.parent.mkdir(parents=True)
+    try:
+        assert backup.check(box, elsewhere).state == "warning", "it was interrupted"
+        made.touch()
+        at = made.stat().st_mtime
+        assert backup.check(box, elsewhere, at + 3600).state == "ok"
+        assert backup.check(box, elsewhere, at + 8 * 86_400).state == "warning"
+        shutil.copytree(elsewhere, box.backups)
+        assert "own disk" in backup.check(box, box.backups, at + 3600).says
+    finally:
+        shutil.rmtree(elsewhere)
 
 
 def zone(root: Path, kind: str, celsius: float, critical: float) -> None:

@@ -12,8 +12,8 @@ from appliance.care.check import Check
 
 NAME = "database"
 DAMAGED = (
-    "stop the daemon, set earmark.db aside with its -wal, and restore the newest backup; "
-    "the clips' files are not touched"
+    "restart the daemon: it sets the file aside and restores the newest backup; the clips' files "
+    "are not touched"
 )
 
 
