@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# A window 17 dB below the loudest one still counts with a seventh of its weight: quiet stretches
-# of a clip carry less, but a sound is never decided by its loudest moment alone.
-QUIETEST_SHARE = 0.02
+# A window 27 dB below the loudest one, or more, still counts with a twentieth of its weight: quiet
+# stretches of a clip carry less, but a sound is never decided by its loudest moment alone.
+QUIETEST_SHARE = 0.002
 
 
 def cut_windows(samples: NDArray[np.float32], window: int, hop: int) -> NDArray[np.float32]:

@@ -7,14 +7,19 @@ from pathlib import Path
 
 from torch import Tensor
 
-from appliance.library.plan import Plan
+from appliance.library.plan import (
+    FIXED_SECONDS,
+    TYPICAL_WINDOWS_A_SECOND,
+    Plan,
+    batch_size,
+)
 from appliance.training.clock import BudgetClock
 from appliance.training.device import Device, choose_device
 from appliance.training.features import FrontEnd
 from appliance.training.manifest import Manifest
 from appliance.training.phases import Phase, make_phases
 from appliance.training.progress import ProgressWriter
-from appliance.training.recipe import Recipe, few_clips_widths, front_end, make_recipe
+from appliance.training.recipe import Recipe, front_end, make_recipe, network_widths
 from appliance.training.sounds import native_rate
 from appliance.training.start import front_end_of, load_version, widths_of
 
@@ -63,6 +68,14 @@ class Context:
         return replace(recipe, widths=self.widths, learning_rate=rate)
 
 
+def _typical_epochs(manifest: Manifest, clips: int) -> float:
+    """What a desktop's two cores would reach: it depends on the job alone, not on how busy the
+    device is, so that a job that continues finds the same network."""
+    if manifest.steps is not None:
+        return manifest.steps * batch_size(clips) / clips
+    return (manifest.budget_s - FIXED_SECONDS) * TYPICAL_WINDOWS_A_SECOND / clips
+
+
 def make_context(
     folder: Path, manifest: Manifest, budget: BudgetClock, on_cpu: bool = False
 ) -> Context:
@@ -78,7 +91,8 @@ def make_context(
         [native_rate(clip.path) for clip in sounds],
         manifest.sample_rate,
     )
-    widths = few_clips_widths(len(phases[0].train))
+    trained = len(phases[0].train)
+    widths = network_widths(trained, len(manifest.classes), _typical_epochs(manifest, trained))
     initial = None
     if manifest.initial_weights is not None:
         weights, known = load_version(manifest.initial_weights)

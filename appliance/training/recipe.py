@@ -21,7 +21,13 @@ LONGEST_S = 2.58
 FINE_BELOW_S = 1.6
 # Half the bandwidth needs fewer bands (a multiple of 16, too).
 NARROW_HZ, NARROW_MELS = 5000.0, 48
-FEW_CLIPS = 100
+# Channels of the stem and the blocks. A smaller network learns a handful of clips better, and where
+# the time allows few epochs a faster one gets further; with enough of both the widest that keeps to
+# 300,000 parameters is best (ESC-10, 300 epochs, the same steps: log loss 0.20 instead of 0.25).
+FEW_CLIPS, FEW_CLIPS_WIDTHS = 100, (12, 24, 48, 72)
+FEW_EPOCHS, FEW_EPOCHS_WIDTHS = 200, (16, 32, 64, 96)
+WIDTHS = (24, 48, 72, 104)
+MOST_CLASSES = 100  # more of them make a head for which the widest has no parameters left
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,11 @@ class Recipe:
     """Probabilities are shares of the samples; levels in dB; frequency shifts in mel bands.
 
     `faintest_crop`: a crop comes in proportion to the root of its energy relative to the clip's
-    loudest, which counts as at least this. With background as a class, a stretch of a clip
-    without its sound would be taught as the sound, so such crops come less.
+    loudest, which counts as at least this. It is small: every window is brought to one level, so a
+    stretch without the clip's sound would be taught as that sound.
     """
 
-    widths: tuple[int, ...] = (16, 32, 64, 96)
+    widths: tuple[int, ...] = WIDTHS
     dropout: float = 0.2
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
@@ -49,7 +55,7 @@ class Recipe:
     mixing: float = 0.5
     frequency_mask: int = 6
     time_mask_share: float = 0.1
-    faintest_crop: float = 0.02
+    faintest_crop: float = 0.002
     noise: float = 0.1
     background: float = 0.0
 
@@ -69,9 +75,11 @@ def front_end(durations: Sequence[float], native_rates: Sequence[int], rate: int
     return FrontEnd(rate=rate, fft=fft, hop=hop, mels=mels, frames=frames, high_hz=high_hz)
 
 
-def few_clips_widths(clips: int) -> tuple[int, ...]:
-    """Channels of the stem and the blocks: a smaller network learns a handful of clips better."""
-    return (12, 24, 48, 72) if clips < FEW_CLIPS else Recipe.widths
+def network_widths(clips: int, classes: int, epochs: float) -> tuple[int, ...]:
+    """epochs: about how often each clip will be seen."""
+    if clips < FEW_CLIPS:
+        return FEW_CLIPS_WIDTHS
+    return WIDTHS if epochs >= FEW_EPOCHS and classes <= MOST_CLASSES else FEW_EPOCHS_WIDTHS
 
 
 def make_recipe(epochs: float, windows: float, has_background: bool) -> Recipe:
@@ -81,7 +89,6 @@ def make_recipe(epochs: float, windows: float, has_background: bool) -> Recipe:
         mixing=Recipe.mixing * strength,
         frequency_mask=round(Recipe.frequency_mask * strength),
         time_mask_share=Recipe.time_mask_share * strength,
-        faintest_crop=0.002 if has_background else Recipe.faintest_crop,
         background=0.3 if has_background else 0.0,
     )
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from appliance.training.clock import BudgetClock
 from appliance.training.context import Context, make_context
 from appliance.training.manifest import read_manifest
+from appliance.training.network import Backbone, parameter_count
 from appliance.training.planning import guessed_plan
+from appliance.training.recipe import MOST_CLASSES
 from tests.training.job_folder import Clip, write_job
 
 
@@ -28,6 +30,21 @@ def test_the_window_follows_the_sounds_not_the_background(
     recipe = made.recipe(guessed_plan(made))
     assert recipe.background > 0
     assert recipe.widths == (12, 24, 48, 72)  # 79 clips want the smaller network
+
+
+def test_the_network_grows_with_the_clips_and_the_epochs_within_its_limit(
+    digits: list[Clip], tmp_path: Path
+) -> None:
+    many = digits * 4
+
+    def made(name: str, **changes: object) -> tuple[int, ...]:
+        found = context(tmp_path / name, many, **changes)
+        assert len(found.phases[0].train) >= 100
+        return found.widths
+
+    assert made("few-epochs", steps=100) == made("short", budget_s=20.0) == (16, 32, 64, 96)
+    assert made("many-epochs", steps=3000) == made("long", budget_s=3600.0) == (24, 48, 72, 104)
+    assert parameter_count(Backbone(MOST_CLASSES, (24, 48, 72, 104))) <= 300_000
 
 
 def test_cross_validation_holds_every_clip_out_once(digits: list[Clip], tmp_path: Path) -> None:
