@@ -21,6 +21,7 @@ import httpx
 
 from appliance.client_errors import START_IT, ClientError, DaemonUnreachable, parsed, refusal
 from appliance.client_events import follow
+from appliance.client_patience import PatientTransport
 from appliance.paths import SERVICE_SOCKET, DataFolder, default_data_folder
 
 __all__ = ["FILES_A_REQUEST", "Client", "ClientError", "DaemonUnreachable", "quoted"]
@@ -67,10 +68,12 @@ class Client:
             self._http = httpx.Client(
                 base_url=url if url is not None else "http://localhost",
                 # Proxies of the environment are for the world outside, never for this box.
-                transport=httpx.HTTPTransport(
-                    # Reading the system's certificates takes 40 ms, and plain HTTP needs none.
-                    verify=(url or "").lower().startswith("https:"),
-                    uds=str(socket_path) if socket_path else None,
+                transport=PatientTransport(
+                    httpx.HTTPTransport(
+                        # Reading the system's certificates takes 40 ms, and plain HTTP needs none.
+                        verify=(url or "").lower().startswith("https:"),
+                        uds=str(socket_path) if socket_path else None,
+                    )
                 ),
                 trust_env=False,
                 headers=headers,

@@ -41,6 +41,16 @@ class HttpSettings:
     allowed_hosts: tuple[str, ...] = _help(
         (), "further names that a Host header may carry; localhost and 127.0.0.1 always may"
     )
+    requests_a_minute: int = _help(
+        6000,
+        "requests that the token may send over TCP in a minute, then 429; 0 without limit; the unix"
+        " socket has none",
+        0,
+        1_000_000,
+    )
+    failures_a_minute: int = _help(
+        30, "wrong or missing tokens from one address in a minute, then 429", 1, 10_000
+    )
     max_upload_mb: int = _help(1000, "largest request body, in MB", 1, 100_000)
 
 
@@ -130,6 +140,15 @@ class InboxSettings:
 class TrainingSettings:
     threads: int = _help(0, "CPU threads of the training child; 0 uses every core", 0, 256)
     nice: int = _help(10, "priority of the training child, 19 is the humblest", 0, 19)
+    keep_jobs: int = _help(
+        20,
+        "folders of the last ended trainings that are kept, and always those whose version exists",
+        1,
+        100_000,
+    )
+    keep_failed_logs: int = _help(
+        100, "logs of the last failed trainings that are kept when their folders go", 0, 100_000
+    )
     grace_s: float = _help(20.0, "after the limit: from asking to end to ending by force", 1, 30)
 
 

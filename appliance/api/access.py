@@ -7,6 +7,9 @@
    a signature of their own, which is checked here (`links.py`). The unix socket needs none: the
    file's permissions are its lock.
 
+4. Rate: on TCP each token has a share of requests a minute, and so have failures without the right
+   one (`rate.py`); the unix socket has no limit.
+
 There are no cookies and no CORS, so a browser has nothing to send along by itself.
 """
 
@@ -14,10 +17,9 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import re
-import time
 import unicodedata
-from collections import deque
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -28,6 +30,7 @@ from appliance.api import problems
 from appliance.api.limits import drain
 from appliance.api.links import PREFIX as LINKS
 from appliance.api.links import ClipLinks
+from appliance.api.rate import Failures, Rate
 from appliance.errors import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -37,7 +40,6 @@ audit = logging.getLogger("appliance.audit")
 ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "[::1]")
 OPEN_PATHS = ("/healthz",)
 SHORTEST_TOKEN = 16
-FAILURES_A_MINUTE = 30
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -63,8 +65,11 @@ class Access:
         hosts: frozenset[str],
         trusted: bool = False,
         links: ClipLinks | None = None,
+        requests_a_minute: int = 0,
+        failures_a_minute: int = 30,
     ) -> None:
-        """links: those that the application gives out; without them none opens."""
+        """links: those that the application gives out; without them none opens.
+        requests_a_minute: of one token, 0 without limit; never on the unix socket."""
         if not trusted and len(token.strip()) < SHORTEST_TOKEN:
             raise InvalidInput(
                 "the token is empty or too short to protect anything",
@@ -75,7 +80,8 @@ class Access:
         self._hosts = hosts
         self._trusted = trusted
         self._links = links or ClipLinks()
-        self._failures = Failures(FAILURES_A_MINUTE)
+        self._rate = Rate(0 if trusted else requests_a_minute)
+        self._failures = Failures(failures_a_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -91,7 +97,7 @@ class Access:
             if refusal["status"] == 401:
                 headers["WWW-Authenticate"] = 'Bearer realm="earmark"'
             if refusal["status"] == 429:
-                headers["Retry-After"] = "60"
+                headers["Retry-After"] = str(refusal["retry_after_s"])
             await problems.respond(refusal, headers)(scope, receive, send)
             return
         author = self._author(scope)
@@ -154,25 +160,28 @@ class Access:
         return parts.scheme in ("http", "https") and host in self._hosts
 
     def _bearer(self, scope: Scope) -> dict[str, Any] | None:
-        if self._trusted or scope["path"] in OPEN_PATHS:
+        if self._trusted:
             return None
+        if scope["path"] in OPEN_PATHS:
+            return self._too_often("open")
         link = scope["path"].startswith(LINKS)
         if link and scope["method"] in ("GET", "HEAD") and self._links.opens(scope["path"]):
-            return None
+            return self._too_often("link")
         given = _values(scope, b"authorization")
         scheme, _, secret = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
         # One comparison in constant time whatever came, an empty secret included.
         same = hmac.compare_digest(secret.strip(), self._token)
         if same and scheme.lower() == b"bearer":
-            return None
+            return self._too_often("token")
         # A right token is never held up by another's failures; guessing 256 bits needs no more
         # than this to be hopeless, but it should not fill the log or cost the daemon its time.
         client = scope["client"][0] if scope.get("client") else "?"
-        if self._failures.too_many(client):
+        if wait := self._failures.wait_s(client):
             return problems.problem(
                 429,
                 "too many requests without the right token",
-                "wait a minute, then send the token of the data folder",
+                f"wait {math.ceil(wait)} s, then send the token of the data folder",
+                retry_after_s=math.ceil(wait),
             )
         path = problems.shown_path(scope)
         log.warning("refused %s %s from %s: no or wrong token", scope["method"], path, client)
@@ -189,32 +198,25 @@ class Access:
             "folder, and the unix socket api.sock there needs none",
         )
 
+    def _too_often(self, name: str) -> dict[str, Any] | None:
+        wait = math.ceil(self._rate.wait_s(name))
+        if not wait:
+            return None
+        return problems.problem(
+            429,
+            "more requests than one token may send in a minute",
+            f"wait {wait} s, use the unix socket of the data folder, which has no limit, or raise "
+            "the setting http.requests_a_minute",
+            name="rate",
+            title="Too many requests",
+            retry_after_s=wait,
+        )
+
     def _author(self, scope: Scope) -> str:
         given = _values(scope, b"x-author")
         name = unquote(given[0].decode("latin-1")) if given else ""
         kept = (c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C")
         return "".join(kept).strip()[:64] or ("local" if self._trusted else "api")
-
-
-class Failures:
-    """Failed attempts of each client in the last minute."""
-
-    def __init__(self, a_minute: int, clients: int = 1000) -> None:
-        self._limit = a_minute
-        self._clients = clients
-        self._times: dict[str, deque[float]] = {}
-
-    def too_many(self, client: str) -> bool:
-        """Count one more failure of `client`; whether it has had its share."""
-        present = time.monotonic()
-        times = self._times.pop(client, deque(maxlen=self._limit))
-        full = len(times) == self._limit and present - times[0] < 60.0
-        if not full:
-            times.append(present)
-        self._times[client] = times
-        if len(self._times) > self._clients:
-            del self._times[next(iter(self._times))]
-        return full
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:

@@ -41,6 +41,8 @@ def create_app(services: Services, *, trusted: bool = False) -> ASGIApp:
         hosts=allowed_hosts(http.host, http.allowed_hosts),
         trusted=trusted,
         links=services.links,
+        requests_a_minute=http.requests_a_minute,
+        failures_a_minute=http.failures_a_minute,
     )
 
 

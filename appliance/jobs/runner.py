@@ -22,6 +22,7 @@ from appliance.jobs.process import Child, clean_environment
 from appliance.jobs.queue import Queue
 from appliance.jobs.recovery import end_leftover, how_interrupted, settle
 from appliance.jobs.supervision import STOPPING, End, Supervision, wait_for_salvage
+from appliance.jobs.tidy import tidy
 from appliance.paths import DataFolder
 from appliance.settings import Settings
 from appliance.store.database import Row
@@ -76,6 +77,7 @@ class Runner:
         """Complete publications that were cut short, then go on with the queue on a thread."""
         self._queue.versions.recover()
         self._ending.sweep()
+        self._tidy()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._loop, name="training", daemon=True)
         self._thread.start()
@@ -197,6 +199,13 @@ class Runner:
         self._verdict = (identifier, verdict)
         self._ending.conclude(identifier, verdict)
         self._verdict = None
+        self._tidy()
+
+    def _tidy(self) -> None:
+        try:
+            tidy(self._table.db, self._folder, self._settings.training)
+        except (EarmarkError, OSError) as error:
+            log.warning("folders of ended trainings stay: %s", error)
 
     # --- children --------------------------------------------------------------------------------
 

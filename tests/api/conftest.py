@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -288,6 +288,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory, decoder: Decoder) -> Iterat
 def server(tmp_path: Path, decoder: Decoder) -> Iterator[Server]:
     """A server of one's own, on an empty folder."""
     yield from serve(build_services(tmp_path / "data", decoder), tmp_path)
+
+
+@pytest.fixture
+def limited(tmp_path: Path, decoder: Decoder) -> Iterator[Server]:
+    """A server on whose TCP listener the token may send 20 requests a minute."""
+    services = build_services(tmp_path / "data", decoder)
+    http = replace(services.settings.http, requests_a_minute=20)
+    services.settings = replace(services.settings, http=http)
+    yield from serve(services, tmp_path)
 
 
 Sound = Callable[..., Path]

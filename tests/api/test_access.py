@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from appliance.api.access import FAILURES_A_MINUTE, Access, Failures, allowed_hosts
+from appliance.api.access import Access, allowed_hosts
 from appliance.api.app import build, create_app
+from appliance.api.rate import Failures, Rate
+from appliance.client import Client, ClientError
+from appliance.client_patience import PatientTransport
 from appliance.errors import InvalidInput
+from appliance.settings import HttpSettings
 from tests.api.conftest import TOKEN, Server, Sound
 from tests.api.raw import ask
 
@@ -111,24 +116,73 @@ def test_the_daemon_cannot_build_a_tcp_listener_without_a_token(server: Server) 
 
 def test_many_failures_are_slowed_down_and_the_right_token_is_not(server: Server) -> None:
     http = server.anonymous()
-    for _ in range(FAILURES_A_MINUTE):
+    for _ in range(HttpSettings().failures_a_minute):
         assert http.get("/api/v1/status").status_code == 401
     refused = http.get("/api/v1/status")
     assert refused.status_code == 429
-    assert refused.headers["retry-after"] == "60"
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert refused.json()["retry_after_s"] == int(refused.headers["retry-after"])
     assert server.http().get("/labels").status_code == 200
 
 
 def test_failures_are_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("appliance.api.access.time.monotonic", lambda: now)
+    monkeypatch.setattr("appliance.api.rate.time.monotonic", lambda: now)
     failures = Failures(3, clients=2)
-    assert [failures.too_many("a") for _ in range(5)] == [False, False, False, True, True]
+    assert [failures.wait_s("a") for _ in range(5)] == [0, 0, 0, 60, 60]
     now = 61.0
-    assert failures.too_many("a") is False
+    assert failures.wait_s("a") == 0
     for client in ("b", "c", "d"):
-        failures.too_many(client)
+        failures.wait_s(client)
     assert len(failures._times) == 2
+
+
+def test_a_share_of_requests_comes_back_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("appliance.api.rate.time.monotonic", lambda: now)
+    rate = Rate(60, names=2)
+    assert [rate.wait_s("a") for _ in range(62)] == [0.0] * 60 + [1.0, 1.0]
+    assert rate.wait_s("b") == 0.0
+    now = 1.5
+    assert [rate.wait_s("a") for _ in range(2)] == [0.0, 0.5]
+    now = 1000.0
+    assert [rate.wait_s("a") for _ in range(61)] == [0.0] * 60 + [1.0]
+    assert {Rate(0).wait_s("a") for _ in range(1000)} == {0.0}
+
+
+def test_a_token_has_a_share_on_tcp_and_the_socket_has_no_limit(limited: Server) -> None:
+    http = limited.http()
+    statuses = [http.get("/labels").status_code for _ in range(25)]
+    assert statuses[:20] == [200] * 20
+    assert statuses[-1] == 429
+    refused = http.get("/labels")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["type"] == "urn:earmark:problem:rate"
+    assert refused.json()["retry_after_s"] == int(refused.headers["retry-after"]) >= 1
+    assert "http.requests_a_minute" in refused.json()["advice"]
+    # Whoever has no token does not use up the share, nor the other way round.
+    assert limited.anonymous().get("/labels").status_code == 401
+    local = limited.local()
+    assert {local.get("/labels").status_code for _ in range(100)} == {200}
+
+
+def test_our_own_client_waits_as_it_is_told(
+    limited: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock that goes only while the client sleeps."""
+    slept: list[float] = []
+    monkeypatch.setattr("appliance.api.rate.time", SimpleNamespace(monotonic=lambda: sum(slept)))
+    client = limited.client()
+    client._http._transport = PatientTransport(httpx.HTTPTransport(), slept.append)
+    for _ in range(50):
+        client.get("/labels")
+    # The first 20 at once, the other 30 with 3 s between them.
+    assert sum(slept) >= 80
+    files = [("a.wav", b"no sound")]
+    with pytest.raises(ClientError, match="it is text"):
+        client.upload("/clips", files)
+    with pytest.raises(ClientError, match="token"):
+        Client(url=limited.url, token="wrong" * 8).get("/labels")
 
 
 def test_every_write_is_noted_without_secrets(

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from appliance.api.access import FAILURES_A_MINUTE
 from appliance.api.links import VALID_S, ClipLinks
 from appliance.audio.flac import write_flac
 from appliance.audio.playback import Playback
 from appliance.client import ClientError
 from appliance.errors import NotFound, Unavailable
+from appliance.settings import HttpSettings
 from tests.api.conftest import Server, Sound
 from tests.api.test_clips import store
 from tests.virtual_microphone import RATE, VirtualMicrophone, virtual_microphone
@@ -88,7 +88,7 @@ def test_a_wrong_link_counts_as_a_failure_and_its_ticket_is_never_logged(
     encoded = torn.replace("/hear/", "/he%61r/")
     with caplog.at_level("INFO"):
         first = http.get(torn)
-        statuses = {http.get(encoded).status_code for _ in range(FAILURES_A_MINUTE)}
+        statuses = {http.get(encoded).status_code for _ in range(HttpSettings().failures_a_minute)}
     assert first.status_code == 401
     assert "five minutes" in first.json()["advice"]
     assert statuses == {401, 429}
