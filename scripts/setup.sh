@@ -100,6 +100,7 @@ raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h")
         command -v paplay >/dev/null || lack pulseaudio-utils
         installed libasound2-plugins || lack libasound2-plugins
         command -v tmux >/dev/null || lack tmux
+        command -v jq >/dev/null || lack jq # the examples of hooks take JSON apart with it
     fi
 }
 

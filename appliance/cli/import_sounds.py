@@ -143,7 +143,7 @@ def _run(state: State, plan: ImportPlan, split: float | None, connections: int) 
                 outcomes.extend(uploader.finish(LAST_WAIT_S))
                 into = sum(one.refused is None for one in outcomes)
                 raise ClientError(
-                    f"{error.message} ({into} of {count(report.files, 'file')} in)",
+                    f"{error.message} ({into} of {report.files} files are in)",
                     f"{error.advice}; then run the same command again: it sends what is missing",
                     error.status,
                 ) from error

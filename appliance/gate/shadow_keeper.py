@@ -2,14 +2,15 @@
 the label inbox where the two disagree. Nothing that the shadow says is ever reported.
 
 Two events are one sound when they were heard by one microphone and overlap, or begin within
-`SAME_S`. Neither side is judged before the other had time to speak.
+`SAME_S`. Neither side is judged before the other had time to speak. A sound that already went on
+when the shadow began to hear is not judged: only one of the two knows its beginning.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from appliance import clock
@@ -32,13 +33,15 @@ FORGET_S = 120.0
 
 @dataclass
 class _Sound:
-    """What one of the two versions reported. Times are CLOCK_BOOTTIME in ns."""
+    """What one of the two versions reported. Times are CLOCK_BOOTTIME in ns. `judged`: it began
+    while both heard the microphone."""
 
     microphone: str
     label: str
     score: float
     onset_ns: int
     due_ns: int
+    judged: bool
     end_ns: int | None = None
     detection: int | None = None  # the live version's
     part: Part | None = None  # the shadow's clip, once it is whole
@@ -63,7 +66,7 @@ class ShadowKeeper(Keeper):
         preroll_s: float,
     ) -> None:
         """heard_since: since when (CLOCK_BOOTTIME) the shadow hears a microphone without a pause;
-        None while it does not. What only the live version heard says nothing then."""
+        None while it does not. What began before says nothing, whoever heard it."""
         super().__init__(detections, clip_s=clip_s, preroll_s=preroll_s, keep_clips=True)
         self._shadow = shadow
         self._version = version
@@ -78,6 +81,7 @@ class ShadowKeeper(Keeper):
         self._rows = self._clips
 
     def start(self) -> None:
+        self._clips.submit(self._learn_what_sounds)
         self._clips.start()
 
     def submit(self, work: Callable[[], object]) -> None:
@@ -99,11 +103,19 @@ class ShadowKeeper(Keeper):
 
     # --- the live version ----------------------------------------------------------------------
 
+    def _learn_what_sounds(self) -> None:
+        """What was reported before this began, and goes on."""
+        for detection in self._detections.sounding():
+            self._live_began(asdict(detection))
+
+    def _both_heard(self, microphone: str, onset_ns: int) -> bool:
+        since = self._heard_since(microphone)
+        return since is not None and onset_ns >= since
+
     def _live_began(self, detection: dict[str, Any]) -> None:
-        since = self._heard_since(detection["microphone"])
-        onset = int(detection["monotonic_ns"])
-        if since is None or onset < since:
+        if any(sound.detection == detection["id"] for sound in self._live_sounds):
             return
+        onset = int(detection["monotonic_ns"])
         self._live_sounds.append(
             _Sound(
                 detection["microphone"],
@@ -111,6 +123,7 @@ class ShadowKeeper(Keeper):
                 detection["score"],
                 onset,
                 clock.monotonic_ns() + round((SETTLE_S + self._clip_s) * 1e9),
+                self._both_heard(detection["microphone"], onset),
                 detection=detection["id"],
             )
         )
@@ -137,6 +150,7 @@ class ShadowKeeper(Keeper):
             kept.new.score,
             kept.new.onset_ns,
             clock.monotonic_ns() + round(SETTLE_S * 1e9),
+            self._both_heard(kept.new.microphone, kept.new.onset_ns),
             whole=False,
         )
         self._own.append(sound)
@@ -181,6 +195,9 @@ class ShadowKeeper(Keeper):
 
     def _settle_own(self, sound: _Sound) -> None:
         others = [one for one in self._live_sounds if _same(one, sound)]
+        if not sound.judged or not all(one.judged for one in others):
+            sound.part = None
+            return
         if any(one.label == sound.label for one in others):
             other = next(one for one in others if one.label == sound.label)
             sound.part = None
@@ -211,7 +228,7 @@ class ShadowKeeper(Keeper):
         )
 
     def _settle_live(self, sound: _Sound) -> None:
-        if sound.paired or any(_same(one, sound) for one in self._own):
+        if not sound.judged or sound.paired or any(_same(one, sound) for one in self._own):
             return
         clip = self._detections.get(sound.detection or 0).clip
         self._keep(sound, None, sound.detection, clip)

@@ -105,6 +105,11 @@ class Detections:
         items = [from_row(row) for row in rows[:limit]]
         return DetectionPage(items, str(items[-1].id) if len(rows) > limit else None)
 
+    def sounding(self) -> list[Detection]:
+        """Those that have not ended yet."""
+        rows = self._db.rows("SELECT * FROM detections WHERE ended_at IS NULL ORDER BY id")
+        return [from_row(row) for row in rows]
+
     def count(self) -> int:
         row = self._db.row("SELECT count(*) AS n FROM detections")
         return 0 if row is None else int(row["n"])

@@ -129,7 +129,6 @@ def test_status_imports_neither_torch_nor_fastapi(fake: FakeDaemon) -> None:
         (["stats"], "No such command 'stats'. Did you mean 'status'?"),
         (["devices", "ad"], "No such command 'ad'. Did you mean 'add'?"),
         (["import"], "Missing argument 'PATH'"),
-        (["import", "/no/such"], "does not exist"),
         (["record", "fast"], "is not a duration"),
         (["record", "0"], "more than 0"),
         (["record", "5", "--seconds", "5"], "once"),
@@ -138,10 +137,12 @@ def test_status_imports_neither_torch_nor_fastapi(fake: FakeDaemon) -> None:
         (["label"], "which label?"),
         (["label", "dog"], "which clips?"),
         (["label", "dog", "x"], "not a clip's number"),
-        (["label", "dog", "9-1"], "not a range"),
+        (["label", "dog", "9-1"], "write 1-9"),
         (["label", "dog", "1", "--unlabelled"], "not both"),
         (["label", "--none"], "which clips?"),
         (["devices", "set", "m"], "say what to change"),
+        (["devices", "add", "default", "--gain", "900"], "'--gain': 900.0 is not in the range"),
+        (["history", "cut", "m", "soon", "1", "2"], "'WHEN': 'soon' is not a time"),
         (["devices", "set", "m", "--channel", "left"], "0 for the first channel"),
         (["train", "--max-minutes", "long"], "not a valid integer"),
         (["job"], "Missing argument"),
@@ -215,11 +216,36 @@ def test_something_else_at_the_address(call: Call, fake: FakeDaemon) -> None:
 def test_big_changes_are_not_made_without_a_yes(
     call: Call, fake: FakeDaemon, words: list[str]
 ) -> None:
-    fake.labels.add("dog")
+    fake.labels |= {"dog", "cat"}
     done = call(*words, "--url", fake.url)
-    assert done.status == 2
-    assert "give --yes to agree" in done.err
+    assert done.status == 1
+    why, advice = done.err.splitlines()
+    assert why.startswith("earmark: nothing was changed: ")
+    assert advice == "  --yes answers yes"
     assert {method for method, _ in fake.requests} <= {"GET"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["labels", "delete", "dgo"],
+        ["labels", "merge", "dgo", "cat"],
+        ["labels", "merge", "dog", "cta"],
+        ["label", "dgo", "1"],
+        ["label", "dgo", "--all"],
+        ["detections", "relabel", "dgo", "1"],
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--yes"]])
+def test_nobody_is_asked_about_what_is_not_there(
+    call: Call, fake: FakeDaemon, words: list[str], more: list[str]
+) -> None:
+    fake.labels |= {"dog", "cat"}
+    done = call(*words, *([] if words[0] == "detections" else more), "--url", fake.url)
+    assert done.status == 1
+    assert "there is no label" in done.err
+    assert "did you mean" in done.err
+    assert {method for method, _ in fake.requests} == {"GET"}
 
 
 def test_completion_scripts(call: Call) -> None:

@@ -93,10 +93,23 @@ def test_a_label_for_all_and_files_without_a_class(tmp_path: Path) -> None:
     put(tmp_path, "a.wav", "dog/b.wav")
     plan = plan_import(tmp_path)
     assert [(e.name, e.label) for e in plan.entries] == [("a.wav", None), ("dog/b.wav", "dog")]
-    assert plan.notes == ["1 files lie in no class folder: they come without a label"]
+    assert plan.notes == ["1 file lies in no class folder, so without a label"]
     plan = plan_import(tmp_path, label="hum")
     assert {entry.label for entry in plan.entries} == {"hum"}
     assert plan.notes == []
+
+
+def test_a_data_folder_is_no_folder_of_recordings(tmp_path: Path) -> None:
+    put(tmp_path, "box/earmark.db", "box/clips/ab/c.flac", "dog/a.wav")
+    for path in (tmp_path / "box", tmp_path / "box" / "clips", tmp_path / "box/clips/ab/c.flac"):
+        with pytest.raises(InvalidInput, match="is the data folder of an Earmark") as refused:
+            plan_import(path)
+        assert "earmark export" in refused.value.advice
+    plan = plan_import(tmp_path)
+    assert [entry.name for entry in plan.entries] == ["dog/a.wav"]
+    assert [one.name for one in plan.skipped] == ["box/"]
+    with pytest.raises(InvalidInput, match="there is nothing at"):
+        plan_import(tmp_path / "dgo")
 
 
 def test_one_file_by_itself(tmp_path: Path) -> None:
@@ -109,7 +122,7 @@ def test_the_session_from_the_name(tmp_path: Path) -> None:
     put(tmp_path, "dog/1-100-A.ogg", "dog/1-100-B.ogg", "dog/2-200-A.ogg", "dog/other.ogg")
     plan = plan_import(tmp_path, session_pattern=r"^\d-(\d+)")
     assert [entry.session for entry in plan.entries] == ["100", "100", "200", None]
-    assert plan.notes == ["1 files have no session: each of them stands alone, as one recording"]
+    assert plan.notes == ["1 file has no session: each stands alone, as one recording"]
     # Without a group the whole match is the session; with several they are joined.
     assert plan_import(tmp_path, session_pattern=r"\d-\d+").entries[0].session == "1-100"
     assert plan_import(tmp_path, session_pattern=r"(\d)-(\d+)").entries[2].session == "2-200"

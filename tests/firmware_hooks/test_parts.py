@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import pyudev
 
+from firmware_hooks import hotplug
 from firmware_hooks.button import Button, Gestures, Timing
 from firmware_hooks.hotplug import FakeHotplug, Plug, UdevHotplug
 from firmware_hooks.led import PATTERNS, Blinker, SysfsLight, open_light
@@ -317,10 +319,74 @@ def test_hot_plug_tells_of_a_device_by_its_stable_path() -> None:
     assert [plug.action for plug in told] == ["add", "remove"]
 
 
-def test_the_real_monitor_starts_and_stops_with_or_without_udev(tmp_path: Path) -> None:
-    plugs = UdevHotplug(tmp_path / "no udev")
-    plugs.start(lambda plug: None)
+class DrivenMonitor:
+    """Gives what udev would: a device for each part of a card, an error now and then, or nothing
+    for a while."""
+
+    def __init__(self, *messages: SimpleNamespace | Exception) -> None:
+        self.messages = list(messages)
+        self.empty = threading.Event()
+
+    def poll(self, timeout: float) -> SimpleNamespace | None:
+        if not self.messages:
+            self.empty.set()
+            return None
+        message = self.messages.pop(0)
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+
+def part(name: str, action: str, **properties: str) -> SimpleNamespace:
+    path = f"/devices/usb/sound/{name}"
+    return SimpleNamespace(sys_name=name, action=action, properties=properties, device_path=path)
+
+
+def test_of_a_cards_parts_the_card_alone_is_told_and_an_error_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monitor = DrivenMonitor(
+        part("card1", "add", ID_PATH="usb-0:2.3:1.0"),
+        part("pcmC1D0c", "add", ID_PATH="usb-0:2.3:1.0"),
+        OSError("no buffer space"),
+        part("card2", "remove"),
+    )
+    monkeypatch.setattr(UdevHotplug, "_open", lambda self: monitor)
+    monkeypatch.setattr(hotplug, "LOOK_S", 0.01)
+    told: list[Plug] = []
+    plugs = UdevHotplug()
+    plugs.start(told.append)
+    assert monitor.empty.wait(30)
     plugs.stop()
+    assert told == [Plug("add", "usb-0:2.3:1.0"), Plug("remove", "/devices/usb/sound/card2")]
+
+
+@pytest.mark.parametrize(("there", "source"), [(True, "udev"), (False, "kernel")])
+def test_the_real_monitor_listens_to_udev_or_else_to_the_kernel(
+    tmp_path: Path,
+    there: bool,
+    source: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    control = tmp_path / "control"
+    if there:
+        control.touch()
+    opened: list[tuple[str, pyudev.Monitor]] = []
+    real = pyudev.Monitor.from_netlink
+
+    def from_netlink(context: pyudev.Context, source: str) -> pyudev.Monitor:
+        opened.append((source, real(context, source=source)))
+        return opened[-1][1]
+
+    monkeypatch.setattr(pyudev.Monitor, "from_netlink", from_netlink)
+    plugs = UdevHotplug(control)
+    plugs.start(lambda plug: None)
+    until(lambda: opened and opened[0][1].started, "a real netlink socket that listens")
+    plugs.stop()
+    assert [where for where, _ in opened] == [source]
+    assert "hotplug" not in {thread.name for thread in threading.enumerate()}
+    assert not caplog.records, "neither an error nor the word that there is no udev"
 
 
 def test_edges_are_in_order() -> None:

@@ -121,6 +121,27 @@ def test_another_label_for_the_same_sound_is_one_disagreement(
     assert "reported was low" in box.inbox.page().items[0].reason
 
 
+def test_a_sound_that_it_meets_in_the_middle_is_no_disagreement(
+    box: ShadowBox, tmp_path: Path
+) -> None:
+    box.deploy(BOTH)
+    name = box.version({"hum": LOW_HZ})
+    box.deployments.prepare(name, "fp32").close()  # so that beginning takes no time
+    soundfile.write(
+        tmp_path / "scene.wav", scene(40, [(3.0, 25.0, LOW_HZ), (34.0, 0.5, LOW_HZ)]), 16_000
+    )
+    box.replay(tmp_path / "scene.wav")
+    until(lambda: box.heard(), "the long sound")
+    box.shadow.begin(name)
+    [long] = box.heard()
+    assert long.ended_at is None, "it sounds on"
+    box.played()
+    until(lambda: box.shadow.current().disagreements, "the second sound", 20)  # type: ignore[union-attr]
+    sounds, _ = box.shadow.disagreements(1, 10, None)
+    assert [(s.live_label, s.shadow_label) for s in sounds] == [("low", "hum")]
+    assert sounds[0].detection == box.heard()[-1].id, "of the sound that both heard begin"
+
+
 def test_it_goes_on_after_a_restart_and_ends_when_it_is_deployed(
     folder: DataFolder, tmp_path: Path
 ) -> None:
