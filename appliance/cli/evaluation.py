@@ -49,7 +49,7 @@ def show_evaluation(evaluation: dict[str, Any]) -> None:
     )
     for warning in evaluation.get("warnings") or []:
         note(f"note  {safe(warning)}", "yellow")
-    _unknown(evaluation.get("unknown"))
+    _unknown(evaluation.get("unknown"), evaluation.get("unknown_missing"))
     if evaluation["optimistic"]:
         note("These figures are optimistic: see above.", "yellow")
     say()
@@ -84,9 +84,12 @@ def show_evaluation(evaluation: dict[str, Any]) -> None:
     _curves(evaluation["curves"])
 
 
-def _unknown(figures: dict[str, Any] | None) -> None:
-    """How often a sound that was never taught passes for a known one."""
+def _unknown(figures: dict[str, Any] | None, missing: str | None) -> None:
+    """How often a sound that was never taught passes for a known one, or why that is not known."""
     if figures is None:
+        # Versions of earlier releases, and imported ones, may not say.
+        why = missing or "this version does not say why"
+        say(f"Unknown sounds taken for known ones: not known; {safe(why)}.")
         return
     say(
         f"Unknown sounds taken for known ones: {percent(figures['reported'])} where "

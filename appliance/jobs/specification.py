@@ -65,6 +65,7 @@ def plan_for(
     trained = [
         clip for clip in manifest["clips"] if manifest["protocol"] != HOLDOUT or clip["fold"] == 0
     ]
+    unknown = int(bool(held_out_classes(manifest["classes"])))
     plan = plan_training(
         len(trained),
         len(manifest["classes"]),
@@ -72,6 +73,7 @@ def plan_for(
         limit_s,
         manifest["protocol"],
         speed,
-        folds=manifest["folds"] + bool(held_out_classes(manifest["classes"])),
+        folds=manifest["folds"] + unknown,
+        spared=unknown,
     )
     return asdict(plan)

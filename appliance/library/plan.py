@@ -34,6 +34,9 @@ LONGEST_WINDOW_S = 2.6
 SHORTEST_WINDOW_S = 1.0
 
 BACKGROUND = "background"
+# A network that a holdout could do without takes no more than what is left of this share of the
+# limit: judging it takes its time, too.
+SPARE_SHARE = 0.8
 # With fewer classes beside the background, none can be spared to play the unknown sound.
 FEWEST_NAMED = 4
 
@@ -46,8 +49,9 @@ FOLDS = 5
 class Plan:
     """A training's length. `seconds` spans child start to written result.
 
-    `steps` train the version itself; each of `folds` judging networks gets `fold_steps`
-    (none with a holdout). `why` is one line for people.
+    `steps` train the version itself; each of `folds` judging networks gets `fold_steps`. A holdout
+    needs none; it gets one, to see what is said of unknown sounds, where there is time to spare.
+    `why` is one line for people.
     """
 
     seconds: float
@@ -97,13 +101,15 @@ def plan_training(
     clips_per_second: float | None = None,
     *,
     folds: int = FOLDS,
+    spared: int = 0,
     fixed_s: float | None = None,
 ) -> Plan:
     """Plan a training of `clips` clips (those trained on) with `total_seconds` of sound.
 
     limit_s: what is left of the limit, in seconds; `clips_per_second`: measured windows a second,
-    None before anything was measured; `fixed_s`: seconds that are not training, None for the
-    typical. The plan never exceeds the limit as far as the speed is known.
+    None before anything was measured; `folds`: judging networks of a cross-validation, `spared` of
+    a holdout, where the limit leaves the time; `fixed_s`: seconds that are not training, None for
+    the typical. The plan never exceeds the limit as far as the speed is known.
     """
     batch = batch_size(clips)
     speed = clips_per_second or typical_speed(clips, total_seconds)
@@ -112,9 +118,12 @@ def plan_training(
     # More classes need a little more to be told apart; two or three need no more than the floor.
     fewest = round(FEWEST_STEPS * max(1.0, classes / 10) ** 0.5)
     steps = max(fewest, round(wanted_windows(clips, total_seconds) / batch))
-    fold_steps = max(FEWEST_FOLD_STEPS, steps // 3) if judged else 0
-    wanted_s = (steps + judged * fold_steps) * batch / speed
     affordable_s = max(limit_s - fixed, 1.0)
+    fold_steps = max(FEWEST_FOLD_STEPS, steps // 3)
+    if not judged and (steps + spared * fold_steps) * batch / speed <= SPARE_SHARE * affordable_s:
+        judged = spared
+    fold_steps = fold_steps if judged else 0
+    wanted_s = (steps + judged * fold_steps) * batch / speed
     limited = wanted_s > affordable_s
     room = wanted_s / affordable_s if limited else 1.0
     if limited:

@@ -36,13 +36,15 @@ class Judgement:
     """A clip seen by a network that was not trained on it (unless the note says so).
 
     `logits` [windows, classes] float32, `weights` [windows] as windows.window_weights gives them,
-    `density` [windows] how densely what was taught lies around them (familiarity.py).
+    `density` [windows] how densely what was taught lies around them (familiarity.py), `in_rooms`
+    [len(rooms.RATIOS_DB)] around the loudest one over the noise of rooms.
     """
 
     clip: ClipEntry
     logits: NDArray[np.float32]
     weights: NDArray[np.float32]
     density: NDArray[np.float32] | None = None
+    in_rooms: NDArray[np.float32] | None = None
 
     def windows(
         self, temperature: float, scale: FamiliarityScale | None = None

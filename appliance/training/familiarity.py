@@ -10,7 +10,7 @@ logits' exponentials) and than the Mahalanobis distance; docs/listening.md has t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +28,7 @@ EXAMPLES = 512
 # So many of a hundred windows of known sounds that were held out are less familiar than the middle.
 STRANGE_SHARE = 5.0
 WIDTH = 0.6  # of the slope, in standard deviations of what was held out
-OVER_NOISE = 1.0  # standard deviations that noise may cost
-NARROWEST = 0.02
+NARROWEST = 0.1
 # Fewer held-out windows say nothing about the tail.
 FEWEST_WINDOWS = 20
 # Windows with less than this of a clip's greatest weight hold little of its sound.
@@ -85,17 +84,26 @@ def examples_of(backbone: Backbone, maker: BatchMaker, device: Device) -> Tensor
 
 
 def fit_scale(judged: Sequence[Judgement]) -> Scale | None:
-    """From the windows that hold the sounds of held-out clips; None when there are too few."""
-    parts = [
+    """From the windows that hold the sounds of held-out clips, as they were recorded and in noisy
+    rooms; None when there are too few.
+
+    Without the rooms, six recordings of one smoke alarm, which are nearly copies, would leave so
+    narrow a scale that the alarm is a stranger as soon as a fan runs.
+    """
+    clean = _joined(
         item.density[item.weights >= HEARD_SHARE * item.weights.max()]
         for item in judged
         if item.density is not None
-    ]
-    found = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    if len(found) < FEWEST_WINDOWS:
+    )
+    if len(clean) < FEWEST_WINDOWS:
         return None
+    in_rooms = _joined(item.in_rooms for item in judged if item.in_rooms is not None)
+    found = np.concatenate([clean, in_rooms])
     spread = max(float(found.std()), NARROWEST)
-    # Held-out clips were judged as they were recorded; over a noisy room the same sounds are less
-    # familiar. And the fewer windows, the less is known about the tail.
-    caution = spread * (OVER_NOISE + 2 / np.sqrt(len(found)))
+    # The fewer windows, the less is known about the tail.
+    caution = spread * 2 / np.sqrt(len(found))
     return Scale(float(np.percentile(found, STRANGE_SHARE)) - float(caution), WIDTH * spread)
+
+
+def _joined(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros(0, np.float32), *parts])

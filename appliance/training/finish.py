@@ -19,7 +19,7 @@ from appliance.training.familiarity import Familiarity, fit_scale
 from appliance.training.judge import Judge, hop_samples, reference_windows
 from appliance.training.network import Backbone, DeployedNetwork, parameter_count
 from appliance.training.state import Reached
-from appliance.training.unknown import unknown_figures
+from appliance.training.unknown import unknown_figures, why_unknown
 from appliance.training.usual import usual_microphones
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,9 @@ def finish(
     )
     figures["unknown"] = unknown_figures(
         reached.strange, classes, temperature, context.phases[-1].strangers
+    )
+    figures["unknown_missing"] = (
+        None if figures["unknown"] else why_unknown(classes, plan, len(reached.strange))
     )
     figures["warnings"] = background_warnings(
         [clip.duration_s for clip in context.manifest.clips if clip.label == BACKGROUND],

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from appliance.audio.windows import cut_windows, window_weights
-from appliance.training.context import Context
+from appliance.training.context import BACKGROUND, Context
 from appliance.training.evaluate import Judgement
 from appliance.training.export import deployed_network
 from appliance.training.familiarity import density
 from appliance.training.features import FrontEnd
 from appliance.training.network import Backbone, DeployedNetwork
+from appliance.training.rooms import RATIOS_DB, Rooms
 from appliance.training.sounds import read_sounds
 
 WINDOWS_AT_ONCE = 64
@@ -25,8 +26,12 @@ COST = 1.0
 # Before anything was measured: windows judged, and clips read, in a second.
 WINDOWS_A_SECOND, CLIPS_A_SECOND = 300.0, 100.0
 
-# Of one clip: logits [windows, classes], weights [windows], density [windows].
-Answer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]
+# Recorded background that held-out sounds are laid over, in clips.
+ROOMS = 8
+
+Floats = NDArray[np.float32]
+# Of one clip: logits [windows, classes], weights [windows], density [windows], density in rooms.
+Answer = tuple[Floats, Floats, Floats | None, Floats | None]
 
 
 def hop_samples(shape: FrontEnd) -> int:
@@ -41,6 +46,7 @@ class Judge:
         self._context = context
         self._clip_s = 1 / CLIPS_A_SECOND
         self._window_s = COST / WINDOWS_A_SECOND
+        self._rooms: Rooms | None = None
 
     def features_took(self, seconds: float) -> None:
         """How long it took to read all clips once."""
@@ -57,6 +63,7 @@ class Judge:
         windows = sum(
             1 + math.ceil(max(0.0, entries[place].duration_s - window_s) / hop_s) for place in clips
         )
+        windows += len(RATIOS_DB) * len(clips)
         return len(clips) * self._clip_s + windows * self._window_s
 
     def judge(
@@ -73,18 +80,24 @@ class Judge:
         entries = [context.manifest.clips[place] for place in clips]
         network = deployed_network(backbone, context.shape).to(context.device.torch_device)
         judged: list[Judgement] = []
+        rooms = self._made_rooms() if examples is not None else None
 
-        def work(samples: NDArray[np.float32]) -> Answer:
+        def work(samples: Floats) -> Answer:
             window, hop = context.shape.window_samples, hop_samples(context.shape)
             windows = cut_windows(samples, window, hop)
-            logits, near = _said(network, windows, context.device.torch_device, examples)
-            return logits, window_weights(windows), near
+            device = context.device.torch_device
+            logits, near = _said(network, windows, device, examples)
+            weights, in_rooms = window_weights(windows), None
+            if rooms is not None:
+                loudest = windows[int(weights.argmax())]
+                in_rooms = _said(network, rooms.over(loudest), device, examples)[1]
+            return logits, weights, near, in_rooms
 
         paths = [entry.path for entry in entries]
         answers = read_sounds(paths, context.shape.rate, context.manifest.threads, work)
-        for entry, (logits, weights, near) in zip(entries, answers, strict=False):
+        for entry, answer in zip(entries, answers, strict=False):
             context.budget.tick()
-            judged.append(Judgement(entry, logits, weights, near))
+            judged.append(Judgement(entry, *answer))
             if on_clip is not None:
                 on_clip(len(judged))
             if context.budget.elapsed_s >= until_s:
@@ -92,14 +105,23 @@ class Judge:
         answers.close()
         return judged
 
+    def _made_rooms(self) -> Rooms:
+        if self._rooms is None:
+            manifest, rate = self._context.manifest, self._context.shape.rate
+            quiet = [clip.path for clip in manifest.clips if clip.label == BACKGROUND]
+            chosen = quiet[:: max(1, len(quiet) // ROOMS)][:ROOMS]
+            sounds = read_sounds(chosen, rate, manifest.threads, lambda samples: samples)
+            self._rooms = Rooms(rate, list(sounds))
+        return self._rooms
+
 
 @torch.no_grad()
 def _said(
     network: DeployedNetwork,
-    windows: NDArray[np.float32],
+    windows: Floats,
     device: torch.device,
     examples: Tensor | None,
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+) -> tuple[Floats, Floats | None]:
     """Logits [windows, classes] and density [windows], a limited number of windows at once."""
     logits, near = [], []
     for first in range(0, len(windows), WINDOWS_AT_ONCE):
@@ -113,7 +135,7 @@ def _said(
 
 def reference_windows(
     context: Context, clips: Sequence[int], most: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+) -> tuple[Floats, NDArray[np.int64]]:
     """The loudest window of up to `most` clips, classes in turn: [k, window], class index [k]."""
     manifest, shape = context.manifest, context.shape
     by_class: dict[str, list[int]] = {name: [] for name in manifest.classes}
@@ -124,9 +146,9 @@ def reference_windows(
     chosen = chosen[:most]
     paths = [manifest.clips[place].path for place in chosen]
 
-    def loudest(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def loudest(samples: Floats) -> Floats:
         cut = cut_windows(samples, shape.window_samples, hop_samples(shape))
-        window: NDArray[np.float32] = cut[int(window_weights(cut).argmax())]
+        window: Floats = cut[int(window_weights(cut).argmax())]
         return window
 
     windows = list(read_sounds(paths, shape.rate, manifest.threads, loudest))

@@ -24,9 +24,9 @@ class Phase:
 
 
 def make_phases(manifest: Manifest) -> list[Phase]:
-    """A holdout is one phase. Cross-validation trains the version on all clips, then a network
-    for each fold on the others; and where there are classes enough, one that some of them are
-    kept from, to see what is said of unknown sounds."""
+    """A holdout trains the version alone. Cross-validation trains it on all clips, then a network
+    for each fold on the others. Where there are classes enough, comes one that some of them are
+    kept from, to see what is said of unknown sounds; the plan of a holdout may leave it out."""
     folds = [clip.fold for clip in manifest.clips]
     seed = manifest.seed * 1009
 
@@ -34,16 +34,18 @@ def make_phases(manifest: Manifest) -> list[Phase]:
         return tuple(i for i, fold in enumerate(folds) if (fold == condition) == held)
 
     if manifest.protocol == "holdout":
-        return [Phase("training", where(1, False), where(1, True), True, seed)]
-    phases = [Phase("training", tuple(range(len(folds))), (), True, seed)]
-    for number, fold in enumerate(manifest.folds, start=1):
-        name = f"fold {number} of {len(manifest.folds)}"
-        phases.append(Phase(name, where(fold, False), where(fold, True), False, seed + number))
+        phases = [Phase("training", where(1, False), where(1, True), True, seed)]
+        judging = 1
+    else:
+        phases = [Phase("training", tuple(range(len(folds))), (), True, seed)]
+        for number, fold in enumerate(manifest.folds, start=1):
+            name = f"fold {number} of {len(manifest.folds)}"
+            phases.append(Phase(name, where(fold, False), where(fold, True), False, seed + number))
+        judging = manifest.folds[0]
     strangers = held_out_classes(manifest.classes)
     if strangers:
         labels = [clip.label for clip in manifest.clips]
-        fold = manifest.folds[0]
-        taught = tuple(i for i in where(fold, False) if labels[i] not in strangers)
-        judged = tuple(i for i, f in enumerate(folds) if f == fold or labels[i] in strangers)
+        taught = tuple(i for i in where(judging, False) if labels[i] not in strangers)
+        judged = tuple(i for i, f in enumerate(folds) if f == judging or labels[i] in strangers)
         phases.append(Phase("unknown sounds", taught, judged, False, seed + len(phases), strangers))
     return phases

@@ -75,6 +75,7 @@ def _planned(context: Context, speed: float | None, fixed_s: float | None) -> Pl
         manifest.protocol,
         speed,
         folds=len(context.phases) - 1,
+        spared=len(context.phases) - 1,
         fixed_s=fixed_s,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from appliance.errors import TrainingError
-from appliance.library.plan import Plan
+from appliance.library.plan import HOLDOUT, Plan
 from appliance.training import checkpoint as checkpoints
 from appliance.training.checkpoint import Checkpoint
 from appliance.training.clock import BudgetClock
@@ -94,10 +94,14 @@ class Run:
             if context.manifest.steps is None:
                 self._speed = measured_speed(context, store)
                 self._judge.speed_is(self._speed)
-            plan = make_plan(context, self._speed, self._tail_s())
+            plan = make_plan(context, self._speed, self._tail_s(plan))
         log.info("plan: %s", plan)
         while self._reached.phase < len(context.phases) and not context.budget.cancelled:
-            self._work_on(context.phases[self._reached.phase], plan, store, saved)
+            phase = context.phases[self._reached.phase]
+            if phase.steps(plan):
+                self._work_on(phase, plan, store, saved)
+            else:
+                self._reached.phase += 1
             saved = None
         return plan
 
@@ -152,7 +156,7 @@ class Run:
             reached.started_s = context.budget.elapsed_s
         length = self._length(phase, plan)
         watch = Watch(
-            context, reached, phase, plan, length, store, self._checkpointer, self._tail_s()
+            context, reached, phase, plan, length, store, self._checkpointer, self._tail_s(plan)
         )
         outcome = train(
             training,
@@ -212,7 +216,7 @@ class Run:
         context, reached = self._context, self._reached
         steps = phase.steps(plan)
         rest = context.phases[reached.phase :]
-        left = max(context.budget.remaining_s - self._tail_s(), 0.0)
+        left = max(context.budget.remaining_s - self._tail_s(plan), 0.0)
         if plan.limited:
             left *= steps / sum(item.steps(plan) for item in rest)
         until = context.budget.elapsed_s + left
@@ -223,7 +227,11 @@ class Run:
             return Length(steps, reached.started_s, until, "whole", enough)
         return Length(steps, reached.started_s, until, "guard")
 
-    def _tail_s(self) -> float:
-        """What judging and exporting will still take, in seconds."""
-        rest = self._context.phases[self._reached.phase :]
+    def _tail_s(self, plan: Plan | None) -> float:
+        """What judging and exporting will still take, in seconds. Without a plan, what a network
+        that may be left out would add is not counted: the plan leaves room for it."""
+        context = self._context
+        rest = context.phases[self._reached.phase :]
+        if context.manifest.protocol == HOLDOUT and (plan is None or not plan.folds):
+            rest = rest[:1]
         return EXPORT_S + sum(self._judge.expected_s(phase.held_out) for phase in rest)

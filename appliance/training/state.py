@@ -15,6 +15,9 @@ from appliance.training.loop import TrainState
 from appliance.training.manifest import Manifest
 from appliance.training.network import Backbone
 
+# Of a judgement, where there were no examples to compare with.
+MAY_BE_MISSING = ("density", "in_rooms")
+
 
 @dataclass
 class Reached:
@@ -46,8 +49,9 @@ def to_checkpoint(reached: Reached, training: TrainState | None) -> Checkpoint:
         for item in items:
             tensors[f"{part}/{item.clip.id}/logits"] = torch.from_numpy(item.logits)
             tensors[f"{part}/{item.clip.id}/weights"] = torch.from_numpy(item.weights)
-            if item.density is not None:
-                tensors[f"{part}/{item.clip.id}/density"] = torch.from_numpy(item.density)
+            for name in MAY_BE_MISSING:
+                if (found := getattr(item, name)) is not None:
+                    tensors[f"{part}/{item.clip.id}/{name}"] = torch.from_numpy(found)
     if reached.examples is not None:
         tensors["examples"] = reached.examples
     if reached.version is not None:
@@ -79,13 +83,17 @@ def _judgements(checkpoint: Checkpoint, manifest: Manifest, part: str) -> list[J
     clips = {clip.id: clip for clip in manifest.clips}
     found = []
     for number in checkpoint.state.get(part, []):
-        near = checkpoint.tensors.get(f"{part}/{number}/density")
+        near = {
+            name: np.asarray(checkpoint.tensors[key].numpy())
+            for name in MAY_BE_MISSING
+            if (key := f"{part}/{number}/{name}") in checkpoint.tensors
+        }
         found.append(
             Judgement(
                 clips[number],
                 np.asarray(checkpoint.tensors[f"{part}/{number}/logits"].numpy()),
                 np.asarray(checkpoint.tensors[f"{part}/{number}/weights"].numpy()),
-                None if near is None else np.asarray(near.numpy()),
+                **near,
             )
         )
     return found

@@ -8,11 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.library.plan import FEWEST_NAMED, Plan, held_out_classes
 from appliance.training.context import BACKGROUND
 from appliance.training.evaluate import Judgement
 from appliance.training.familiarity import Scale, fit_scale
 
 RECALL = 0.9
+
+
+def why_unknown(classes: Collection[str], plan: Plan, judged: int) -> str | None:
+    """Why a version has no figure on unknown sounds; None when it has one. judged: how many clips
+    the network judged that some classes were kept from."""
+    if not held_out_classes(tuple(classes)):
+        return (
+            f"it needs at least {FEWEST_NAMED} classes besides the background, so that some can be "
+            "kept from a network of its own"
+        )
+    if not plan.folds:
+        return "the limit left no time to train a network that some classes are kept from"
+    return None if judged else "the training ended before it could be judged"
 
 
 def unknown_figures(

@@ -76,7 +76,12 @@ def start_worker(folder: Path, *options: str) -> subprocess.Popen[bytes]:
 
 
 def run_worker(folder: Path, *options: str) -> int:
-    return start_worker(folder, *options).wait(timeout=150)
+    worker = start_worker(folder, *options)
+    try:
+        return worker.wait(timeout=150)
+    finally:
+        worker.kill()  # on a machine that is too busy, it must not go on beside other tests
+        worker.wait()
 
 
 def worker_log(folder: Path) -> str:

@@ -70,6 +70,18 @@ def test_a_holdout_is_one_phase(digits: list[Clip], tmp_path: Path) -> None:
     assert {digits[place]["fold"] for place in phase.held_out} == {1}
 
 
+def test_a_network_that_meets_unknown_sounds_has_never_heard_them(
+    esc10: list[Clip], tmp_path: Path
+) -> None:
+    for number, protocol in enumerate(("holdout", "cross-validation")):
+        *_, last = context(tmp_path / str(number), esc10, protocol=protocol).phases
+        assert last.strangers == {"Dog bark"}
+        assert "Dog bark" not in {esc10[place]["label"] for place in last.train}
+        assert not set(last.train) & set(last.held_out)
+        dogs = {place for place, clip in enumerate(esc10) if clip["label"] == "Dog bark"}
+        assert dogs < set(last.held_out)
+
+
 def test_a_longer_plan_regularises_more(digits: list[Clip], tmp_path: Path) -> None:
     made = context(tmp_path / "job", digits, protocol="holdout")
     plan = guessed_plan(made)

@@ -26,6 +26,18 @@ def test_esc_10_takes_minutes_not_an_hour() -> None:
     assert plan.folds == plan.fold_steps == 0
 
 
+def test_a_holdout_judges_unknown_sounds_only_where_it_has_time_to_spare() -> None:
+    clips = (320, 10, 1600.0)
+    alone = plan_training(*clips, 60 * MINUTE, HOLDOUT, 1200.0)
+    with_unknown = plan_training(*clips, 60 * MINUTE, HOLDOUT, 1200.0, spared=1)
+    assert with_unknown.steps == alone.steps, "it costs the version nothing"
+    assert (with_unknown.folds, with_unknown.fold_steps) == (1, alone.steps // 3)
+    assert with_unknown.seconds > alone.seconds
+    for limit_s in (3 * MINUTE, alone.seconds, alone.seconds * 1.3):
+        tight = plan_training(*clips, limit_s, HOLDOUT, 1200.0, spared=1)
+        assert tight == plan_training(*clips, limit_s, HOLDOUT, 1200.0)
+
+
 @pytest.mark.parametrize("protocol", [CROSS_VALIDATION, HOLDOUT])
 @pytest.mark.parametrize("clips", [10, 150, 5000, 200_000])
 @pytest.mark.parametrize("limit_s", [6 * MINUTE, 60 * MINUTE, 6000 * MINUTE])
