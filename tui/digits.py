@@ -9,6 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
+
+from tui.draw import fit
+
 DIGITS = "123456789"
 
 
@@ -72,9 +76,8 @@ class Digits:
         parts = [f"{key} {self.labels[key]}" for key in DIGITS if key in self.labels]
         if not parts:
             return "No label yet: l makes one"
-        text = "  ".join(parts)
-        while len(text) > width and len(max(parts, key=len)) > 6:
-            longest = max(range(len(parts)), key=lambda place: len(parts[place]))
-            parts[longest] = parts[longest][:-2] + "…"
-            text = "  ".join(parts)
-        return text[:width]
+        most = max(cell_len(part) for part in parts)
+        # The longest names give way first.
+        while most > 4 and sum(min(cell_len(part), most) + 2 for part in parts) - 2 > width:
+            most -= 1
+        return "  ".join(fit(part, min(cell_len(part), most)) for part in parts)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from appliance.client import quoted
 from tests.box import Box, until
 from tests.models import toy
 from tests.tui.conftest import LARGE, comes, publish_toy, running, shows, started
+from tui.widgets.clip_rows import ClipRows
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +59,34 @@ async def test_what_is_heard_is_shown_and_judged(listening: Box, tmp_path: Path)
         assert (found["review"], found["review_label"]) == ("refuted", "door bell")
         await pilot.press("u")
         until(lambda: client.get(f"/detections/{chosen}")["review"] is None, "taken back")
+
+
+async def test_what_the_box_would_say_is_accepted_by_enter(listening: Box) -> None:
+    client = listening.client
+    assert client is not None
+    async with running(listening) as (app, pilot):
+        await shows(pilot, "V001 listens")
+        await pilot.press("f3")
+        await shows(pilot, "Accept")
+        rows = app.screen.query_one(ClipRows)
+        await comes(pilot, lambda _: rows.clip and rows.clip.suggested, "a suggestion", 60)
+        clip = rows.clip
+        assert clip is not None
+        wanted = clip.suggested
+        await pilot.press("enter")
+        until(lambda: client.get(f"/clips/{clip.id}")["label"] == wanted, "its label")
+
+
+async def test_a_microphone_that_ended_shows_no_old_scores(listening: Box) -> None:
+    client = listening.client
+    assert client is not None
+    [view] = client.get("/microphones")["items"]
+    async with running(listening) as (_, pilot):
+        await comes(pilot, lambda text: "%" in text.split("Hears now")[1][:400], "scores")
+        client.patch(f"/microphones/{quoted(view['id'])}", {"enabled": False})
+        await shows(pilot, "nothing: it is stopped")
+        client.patch(f"/microphones/{quoted(view['id'])}", {"enabled": True})
+        await comes(pilot, lambda text: "nothing: it is" not in text, "scores again")
 
 
 async def test_over_a_poor_line_there_is_no_spectrogram(listening: Box) -> None:

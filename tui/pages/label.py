@@ -62,7 +62,7 @@ class LabelPage(Page):
             field = Input(placeholder="words, label:…, mic:…, since:2d, unlabelled", id="filter")
             field.cursor_blink = False
             yield field
-        yield ClipRows(self._name_of, id="clips")
+        yield ClipRows(self._name_of, chooses=False, id="clips")
         yield ClipSound(id="sound")
         yield Static(id="digits", markup=False)
 

@@ -28,6 +28,7 @@ SLOW_S = 3.0
 SPEEDS = (1, 2, 4)
 """Columns a second; the daemon sends four."""
 NO_SOUND = "no sound yet"
+NO_DETECTION = "Nothing was detected yet."
 DOING = ("comparison", "deployment", "engine", "job")
 
 
@@ -191,6 +192,7 @@ class ListenPage(Page):
     async def _relabel(self) -> None:
         found = self.query_one(DetectionRows).selected
         if found is None:
+            self.notify(NO_DETECTION, timeout=3)
             return
         labels = [row["name"] for row in (await self.box.get("/labels"))["items"]]
         others = [name for name in labels if name != found["label"]]
@@ -206,6 +208,7 @@ class ListenPage(Page):
         rows = self.query_one(DetectionRows)
         found = found or rows.selected
         if found is None:
+            self.notify(NO_DETECTION, timeout=3)
             return
         body: dict[str, Any] = {"review": review}
         if label is not None:

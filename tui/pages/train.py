@@ -45,7 +45,7 @@ class TrainPage(Page):
     ]
     DEFAULT_CSS = """
     TrainPage #upper { height: 1fr; }
-    TrainPage #ready { width: 44; border-right: solid $panel; }
+    TrainPage #ready { width: 40%; min-width: 44; max-width: 60; border-right: solid $panel; }
     TrainPage #why { height: auto; max-height: 5; padding: 0 1; }
     TrainPage #train { margin: 0 1; }
     TrainPage #jobs { height: 8; border-top: solid $panel; }

@@ -198,23 +198,30 @@ class VersionsPage(Page):
     def _selected(self) -> dict[str, Any] | None:
         return self.query_one(VersionRows).selected
 
+    def _meant(self) -> dict[str, Any] | None:
+        """The version under the cursor; that there is none is said."""
+        version = self._selected()
+        if version is None:
+            self.notify("No version yet: train one on F4.", timeout=3)
+        return version
+
     def action_deploy(self) -> None:
-        if version := self._selected():
+        if version := self._meant():
             self.start(self.live.deploy, version["name"], group="deploy")
 
     def action_shadow(self) -> None:
-        version = self._selected()
-        self.start(self.live.shadow, version["name"] if version else "", group="shadow")
+        if version := self._meant():
+            self.start(self.live.shadow, version["name"], group="shadow")
 
     def action_why(self) -> None:
-        version = self._selected()
-        self.start(self.live.why, version["name"] if version else "", group="report")
+        if version := self._meant():
+            self.start(self.live.why, version["name"], group="report")
 
     def action_stop(self) -> None:
         self.start(self.live.stop, group="stop")
 
     def action_against(self) -> None:
-        if version := self._selected():
+        if version := self._meant():
             self.start(self._against, version["name"])
 
     async def _against(self, name: str) -> None:
@@ -228,14 +235,14 @@ class VersionsPage(Page):
         self.query_one(GoingLive).dismissed()
 
     def action_mark(self) -> None:
-        if version := self._selected():
+        if version := self._meant():
             self.query_one(VersionRows).mark(version["name"])
 
     def action_compare(self) -> None:
         self.start(self._compare)
 
     async def _compare(self) -> None:
-        version = self._selected()
+        version = self._meant()
         if version is None or (other := await self._other(version["name"])) is None:
             return
         sides = [(await self._both(name)) for name in (other, version["name"])]
@@ -262,7 +269,7 @@ class VersionsPage(Page):
         self.start(self._note)
 
     async def _note(self) -> None:
-        version = self._selected()
+        version = self._meant()
         if version is None:
             return
         title = f"A note on {version['name']}"
@@ -275,7 +282,7 @@ class VersionsPage(Page):
         self.start(self._export)
 
     async def _export(self) -> None:
-        version = self._selected()
+        version = self._meant()
         if version is None:
             return
         name = version["name"]
@@ -302,7 +309,7 @@ class VersionsPage(Page):
         self.start(self._delete)
 
     async def _delete(self) -> None:
-        version = self._selected()
+        version = self._meant()
         if version is None:
             return
         question = f"Delete {version['name']} for ever?"

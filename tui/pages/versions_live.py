@@ -169,7 +169,7 @@ class Live:
         current = (await self._page.box.get("/shadow"))["current"]
         if current is not None:
             await self._show_shadow(current)
-        elif name:
+        else:
             question = f"{name} listens silently beside what is deployed. Which precision?"
             precision = await self._page.app.push_screen_wait(Choose(question, PRECISIONS))
             if precision is not None:

@@ -16,9 +16,7 @@ class ReadinessRows(Rows):
     that fill the bar no further, the number says them."""
 
     def __init__(self, **rest: Any) -> None:
-        super().__init__(
-            "No label yet: record or import sounds\nand label them on F3.", cursor=False, **rest
-        )
+        super().__init__("No label yet: record or import sounds\nand label them on F3.", **rest)
         self._readiness: Mapping[str, Any] | None = None
 
     def update_all(self, readiness: Mapping[str, Any]) -> None:
@@ -36,7 +34,7 @@ class ReadinessRows(Rows):
         # What is missing comes first; labels without clips do no harm and come last.
         order = sorted(classes, key=lambda one: (not one["clips"], one["ready"], one["label"]))
         width = self.size.width
-        label_width = max(10, min(24, width - 32))
+        label_width = max(10, min(24, width - 32))  # 2 of the cursor, 6 of the bar, 22 of words
         self.show([Row(one["label"], self._content(one, label_width)) for one in order])
 
     @staticmethod
@@ -49,5 +47,5 @@ class ReadinessRows(Rows):
         else:
             words, colour = "- no clips, left out", "$secondary"
         return Content.assemble(
-            fit(one["label"], label_width), " ", (bar(clips / needed, 8), colour), f" {words}"
+            fit(one["label"], label_width), " ", (bar(clips / needed, 6), colour), f" {words}"
         )

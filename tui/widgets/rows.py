@@ -80,14 +80,17 @@ class Rows(Widget, can_focus=True):
         head: str = "",
         follow_top: bool = False,
         cursor: bool = True,
+        chooses: bool = True,
         **rest: Any,
     ) -> None:
         """empty: said when there is no row. head: a line above. follow_top: while the cursor is
         on the first row it stays there when rows come in above. cursor: whether there is one;
-        without it the list is only looked at."""
+        without it the list is only looked at. chooses: whether Enter is for the row; else it is
+        for the page."""
         super().__init__(**rest)
         self.can_focus = cursor
         self._with_cursor = cursor
+        self._chooses = chooses
         self._empty = empty
         self._head = head
         self._follow_top = follow_top
@@ -158,6 +161,9 @@ class Rows(Widget, can_focus=True):
 
     def action_end(self, direction: int) -> None:
         self._go(0 if direction < 0 else len(self._rows) - 1)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "choose" or self._chooses
 
     def action_choose(self) -> None:
         if (row := self.current) is not None:
