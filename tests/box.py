@@ -23,13 +23,14 @@ class Box:
         self.data = data
         self.log = data.with_suffix(".log")
         self.environment = {"EARMARK_HTTP_PORT": "0", **environment}
+        self.program = ["-m", "appliance.cli", "--data", str(data), "serve"]
         self.process: subprocess.Popen[bytes] | None = None
         self.client: Client | None = None
 
     def start(self, timeout: float = 60.0) -> Client:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "appliance.cli", "--data", str(self.data), "serve"],
+                [sys.executable, *self.program],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.environment},
