@@ -16,6 +16,7 @@ from appliance.settings_file import sources
 log = logging.getLogger(__name__)
 
 AT_ONCE = (
+    "backup.",
     "listen.threshold",
     "gate.",
     "history.max_mb",
@@ -53,6 +54,7 @@ def reload(services: Services) -> Reloaded:
         services.settings = services.health.settings = made
         services.thresholds.default = made.listen.threshold
         for part in (
+            services.backups,
             services.gate,
             services.history,
             services.hooks,

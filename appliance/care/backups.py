@@ -55,9 +55,13 @@ class Backups:
         """The one that runs, or the last one of this daemon's life."""
         return self._latest
 
-    def all(self) -> list[dict[str, Any]]:
-        """Complete backups at the usual place, the newest first."""
-        return [as_row(backup) for backup in backups(self.target)]
+    def all(self, place: Path | None = None) -> list[dict[str, Any]]:
+        """Complete backups in `place`, or at the usual one, the newest first."""
+        return [as_row(backup) for backup in backups(place or self.target)]
+
+    def use(self, settings: Settings) -> None:
+        """Of the next backup."""
+        self._settings = settings.backup
 
     def begin(self, target: str | None = None) -> Backup:
         """Start one. Raises Conflict while one runs, InvalidInput for a bad target."""

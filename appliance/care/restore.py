@@ -58,10 +58,20 @@ def restore(
             _copy(file, folder.datasets / file.name)
         if (backup / folder.settings.name).exists() and not folder.settings.exists():
             _copy(backup / folder.settings.name, folder.settings)
+        _give_to_owner(folder.root)
         # The database last: until it is there, the folder is empty for everybody.
         _copy(backup / "earmark.db", folder.database)
+        _give_to_owner(folder.database)
         fsync_folder(folder.root)
     return manifest
+
+
+def _give_to_owner(made: Path) -> None:
+    """What root has restored into the service's folder must belong to the service's user."""
+    owner = made.parent.stat() if made.is_file() else made.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        for path in (made, *made.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _set_aside(folder: DataFolder) -> None:
