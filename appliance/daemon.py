@@ -44,6 +44,7 @@ from appliance.gate.gate import Gate
 from appliance.gate.shadow import Shadow
 from appliance.gate.shadow_table import Shadows
 from appliance.hardware.hardware import Hardware
+from appliance.hardware.kit import Kit
 from appliance.hooks.hooks import Hooks
 from appliance.inbox.scorer import Scorer
 from appliance.inbox.table import Inbox
@@ -84,11 +85,17 @@ STOP_BUDGET_S = 10.0
 
 
 def serve(
-    data: Path, *, host: str | None = None, port: int | None = None, socket: Path | None = None
+    data: Path,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    socket: Path | None = None,
+    kit: Kit | None = None,
 ) -> int:
     """Run the daemon on the data folder `data` until SIGTERM or SIGINT; returns the exit status.
 
-    `host`, `port` and `socket` override the settings. Raises EarmarkError when it cannot start.
+    `host`, `port` and `socket` override the settings; `kit` is the board, this computer's unless
+    another is given. Raises EarmarkError when it cannot start.
     """
     logs.begin()
     folder = DataFolder(data)
@@ -101,7 +108,7 @@ def serve(
         settings = replace(settings, http=replace(settings.http, host=host))
     if port is not None:
         settings = replace(settings, http=replace(settings.http, port=port))
-    with locked(folder), running(folder, settings, options) as services:
+    with locked(folder), running(folder, settings, options, kit) as services:
         listeners = [
             unix_socket(socket or folder.socket),
             tcp_socket(settings.http.host, settings.http.port),
@@ -139,7 +146,10 @@ def locked(folder: DataFolder) -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def running(
-    folder: DataFolder, settings: Settings, on_command_line: tuple[str, ...] = ()
+    folder: DataFolder,
+    settings: Settings,
+    on_command_line: tuple[str, ...] = (),
+    kit: Kit | None = None,
 ) -> Generator[Services, None, None]:
     """Build and start every part of the box; stop them in reverse order at the end."""
     stops: list[tuple[str, Callable[[], object]]] = []
@@ -269,6 +279,7 @@ def running(
             deployments=deployments,
             listener=listener,
             low_space=lambda: space.low() or bool(notices.unread()),
+            kit=kit,
         )
         for name, part in (
             ("hooks", hooks),

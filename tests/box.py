@@ -18,21 +18,20 @@ T = TypeVar("T")
 
 class Box:
     """Start, stop, kill and come back; `client` speaks over the unix socket. `program`: what
-    Python runs before the arguments."""
-
-    program: tuple[str, ...] = ("-m", "appliance.cli")
+    Python runs as the daemon."""
 
     def __init__(self, data: Path, **environment: str) -> None:
         self.data = data
         self.log = data.with_suffix(".log")
         self.environment = {"EARMARK_HTTP_PORT": "0", **environment}
+        self.program = ["-m", "appliance.cli", "--data", str(data), "serve"]
         self.process: subprocess.Popen[bytes] | None = None
         self.client: Client | None = None
 
     def start(self, timeout: float = 60.0) -> Client:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self.program, "--data", str(self.data), "serve"],
+                [sys.executable, *self.program],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.environment},

@@ -16,6 +16,7 @@ from appliance.settings_file import sources
 log = logging.getLogger(__name__)
 
 AT_ONCE = (
+    "backup.",
     "listen.threshold",
     "gate.",
     "history.max_mb",
@@ -55,6 +56,7 @@ def reload(services: Services) -> Reloaded:
         services.thresholds.default = made.listen.threshold
         services.clips.speech.switch(made.privacy.drop_speech)
         for part in (
+            services.backups,
             services.gate,
             services.history,
             services.hooks,

@@ -57,14 +57,18 @@ class Backups:
         """The one that runs, or the last one of this daemon's life."""
         return self._latest
 
-    def all(self) -> list[dict[str, Any]]:
-        """Complete backups at the usual place, the newest first."""
-        return as_rows(backups(place_of(self._folder, self.target)))
+    def all(self, target: Path | None = None) -> list[dict[str, Any]]:
+        """This box's complete backups in `target`, or at the usual place, the newest first."""
+        return as_rows(backups(place_of(self._folder, target or self.target)))
 
     def places(self) -> list[Path]:
         """Where this box's sounds are kept, the usual place first."""
         found = [place_of(self._folder, target) for target in (self.target, self._folder.backups)]
         return list(dict.fromkeys(place for place in found if place is not None))
+
+    def use(self, settings: Settings) -> None:
+        """Of the next backup."""
+        self._settings = settings.backup
 
     def begin(self, target: str | None = None) -> Backup:
         """Start one. Raises Conflict while one runs, InvalidInput for a bad target."""

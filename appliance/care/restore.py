@@ -89,6 +89,7 @@ def restore(
         missing = _sounds(backup.parent, folder, rows, trust_present, tell)
         _files(backup.parent, folder, manifest, wanting)
         _database(backup, folder, manifest, missing)
+        _give_to_owner(folder.root)
         folder.restoring.unlink()
         fsync_folder(folder.root)
     return Restored(manifest, len(rows) - len(missing), len(missing))
@@ -203,6 +204,14 @@ def _database(backup: Path, folder: DataFolder, manifest: Manifest, missing: Ite
         os.fsync(copy.fileno())
     partial.rename(folder.database)
     fsync_folder(folder.root)
+
+
+def _give_to_owner(folder: Path) -> None:
+    """What root has restored into the service's folder must belong to the service's user."""
+    owner = folder.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _mark(database: Path, missing: Iterable[str], at: float) -> None:

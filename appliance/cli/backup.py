@@ -17,7 +17,7 @@ LOOK_EVERY_S = 0.5
 
 @command("backup", short_help="Back up sounds, labels and versions; list backups.")
 @click.argument("target", type=click.Path(path_type=Path), required=False)
-@click.option("--list", "listing", is_flag=True, help="List the backups at the usual place.")
+@click.option("--list", "listing", is_flag=True, help="List those in TARGET, or the usual place.")
 @click.option("--scheduled", is_flag=True, help="For the timer: only where backup.target says.")
 @pass_state
 def backup(state: State, target: Path | None, listing: bool, scheduled: bool) -> None:
@@ -27,7 +27,8 @@ def backup(state: State, target: Path | None, listing: bool, scheduled: bool) ->
     """
     with state.client() as client:
         if listing:
-            _list(state, client.get("/backups"))
+            where = str(target.expanduser().absolute()) if target else None
+            _list(state, client.get("/backups", target=where))
             return
         if scheduled:
             rows = client.get("/settings")["items"]
@@ -105,4 +106,4 @@ def restore(state: State, source: Path, force: bool) -> None:
                 " clips stay, marked: earmark doctor",
                 "yellow",
             )
-        say(f"Start it: earmark serve --data {safe(folder.root)}")
+        say(f"Start it: earmark serve --data {safe(folder.root)}, or systemctl start earmark")

@@ -72,6 +72,7 @@ class Supervision:
         self._memory = MemoryWatch()
         self._tail = ProgressTail(path / bundle.PROGRESS, from_end=True)
         self._holds: dict[str, str] = {}
+        self._noted: set[str] = set()  # who held it when its row last said why
         self._asked: str | None = None
         self._told_to_stop = False
         self._kill_at = float("inf")
@@ -149,6 +150,11 @@ class Supervision:
                     used_s=used_seconds(row),
                     attempt_ns=None,
                 )
+                self._noted = set(self._holds)
+        elif wanted and row["state"] == PAUSED and set(self._holds) != self._noted:
+            with self._tolerance():
+                self._table.note_hold(self._id, wanted)
+                self._noted = set(self._holds)
         elif not wanted and row["state"] == PAUSED:
             with self._tolerance():
                 self._table.move(

@@ -21,6 +21,7 @@ from appliance.jobs.job import (
     CANCELLED,
     ENDED,
     MOVES,
+    PAUSED,
     QUEUED,
     STARTING,
     Job,
@@ -165,6 +166,15 @@ class JobTable(JobReader):
             [identifier],
         )
         return int(row["n"]) if row else 0
+
+    def note_hold(self, identifier: int, detail: str) -> None:
+        """Commit why a paused job waits, once that is not what it was paused for."""
+        with self.db.write() as db:
+            db.conn.execute(
+                "UPDATE jobs SET detail = ? WHERE id = ? AND state = ? AND cancel_requested = 0",
+                [detail, identifier, PAUSED],
+            )
+            self.db.after_commit(lambda: self._announce(identifier))
 
     def note_plan(self, identifier: int, plan: dict[str, Any]) -> None:
         """The length that the training has decided on."""

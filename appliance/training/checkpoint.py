@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -53,22 +54,29 @@ def file_facts(path: Path) -> dict[str, Any]:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write the next checkpoint into `folder` and drop all but the newest two."""
+    """Write the next checkpoint into `folder` and drop all but the newest two. OSError when the
+    disk refuses; nothing is left of it then."""
     folder.mkdir(exist_ok=True)
     numbers = _numbers(folder)
     number = numbers[-1] + 1 if numbers else 1
     temporary = folder / f".{number:06d}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    save_file({name: t.contiguous() for name, t in checkpoint.tensors.items()}, temporary / TENSORS)
-    (temporary / STATE).write_text(json.dumps(checkpoint.state))
-    facts = {name: file_facts(temporary / name) for name in (TENSORS, STATE)}
-    (temporary / MANIFEST).write_text(json.dumps({"format": 1, "files": facts}))
-    for name in (TENSORS, STATE, MANIFEST):
-        sync(temporary / name)
-    sync(temporary)
     final = folder / f"{number:06d}"
-    temporary.rename(final)
+    try:
+        temporary.mkdir()
+        tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
+        (temporary / TENSORS).write_bytes(tensors_to_bytes(tensors))
+        (temporary / STATE).write_text(json.dumps(checkpoint.state))
+        facts = {name: file_facts(temporary / name) for name in (TENSORS, STATE)}
+        (temporary / MANIFEST).write_text(json.dumps({"format": 1, "files": facts}))
+        for name in (TENSORS, STATE, MANIFEST):
+            sync(temporary / name)
+        sync(temporary)
+        temporary.rename(final)
+    except OSError:
+        # On a full disk what is left of it would take the room of the next one.
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     sync(folder)
     for old in numbers[: -(KEPT - 1)]:
         shutil.rmtree(folder / f"{old:06d}", ignore_errors=True)

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from appliance.errors import LowSpace
+from appliance.library.disk import disk_errors
 from appliance.training.clock import BudgetClock
 
 SECONDS_BETWEEN_LINES = 0.5
@@ -23,6 +25,7 @@ class ProgressWriter:
         self._budget = budget
         self._fraction = 0.0
         self._next_s = 0.0
+        self._torn = False
 
     def due(self) -> bool:
         """Whether enough time has passed since the last line."""
@@ -63,6 +66,12 @@ class ProgressWriter:
             "accuracy_on": accuracy_on,
             "learning_rate": learning_rate,
         }
-        with self._file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(line) + "\n")
         self._next_s = elapsed + SECONDS_BETWEEN_LINES
+        try:
+            with disk_errors("a line of progress"), self._file.open("a", encoding="utf-8") as lines:
+                # Where a full disk cut the last line short, this one must not grow onto it.
+                lines.write(("\n" if self._torn else "") + json.dumps(line) + "\n")
+        except LowSpace:
+            self._torn = True  # nobody is told how far it is, and that is all
+        else:
+            self._torn = False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
 import torch
 
+from appliance.errors import LowSpace
+from appliance.library.disk import disk_errors
 from appliance.library.plan import Plan
 from appliance.training import checkpoint as checkpoints
 from appliance.training.context import Context
@@ -15,6 +18,8 @@ from appliance.training.phases import Phase
 from appliance.training.probe import Probe
 from appliance.training.state import Reached, to_checkpoint
 from appliance.training.store import FeatureStore
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_S = 10.0
 # Long trainings write less often: flash wears.
@@ -37,10 +42,16 @@ class Checkpointer:
 
     def save(self, training: TrainState | None) -> None:
         """`training` is None between two phases. Raises TrainingError("diverged") rather than
-        write weights that are no numbers."""
+        write weights that are no numbers. A full disk costs the checkpoint, not the training."""
         if training is not None and not torch.isfinite(training.average.head.weight).all():
             raise diverged("weights", training.step)
-        checkpoints.save(self._folder, to_checkpoint(self._reached, training))
+        try:
+            with disk_errors("a checkpoint"):
+                checkpoints.save(self._folder, to_checkpoint(self._reached, training))
+        except LowSpace as error:
+            log.warning(
+                "%s: the training goes on, and would begin again from the one before", error
+            )
         elapsed = self._context.budget.elapsed_s
         self._next_s = elapsed + max(CHECKPOINT_EVERY_S, elapsed * CHECKPOINT_SHARE)
 

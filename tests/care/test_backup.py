@@ -67,6 +67,9 @@ def test_there_and_back(box: Box, tmp_path: Path) -> None:
     second = Path(finished(box)["path"])
     assert verify(second).clips == 11
     assert len(list(second.parent.glob("clips/??/*.flac"))) == 12
+    listed = box.client.get("/backups", target=str(target))["items"]
+    assert [backup["clips"] for backup in listed] == [11, 12]
+    assert box.client.get("/backups")["items"] == []
     status = box.stop()
     assert status == 0
 

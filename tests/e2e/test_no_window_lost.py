@@ -30,7 +30,7 @@ PATIENT = (
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[Box]:
     made = Box(tmp_path / "box")
-    made.program = ("-c", PATIENT)
+    made.program = ["-c", PATIENT, "--data", str(made.data), "serve"]
     yield made
     if made.process is not None and made.process.poll() is None:
         assert made.stop() == 0, made.log.read_text()[-4000:]

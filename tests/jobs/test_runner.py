@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -228,8 +227,9 @@ def test_a_pause_costs_no_time(house: House) -> None:
     assert paused.detail == "too hot"
     # Somebody else holds it, too, and lets go: it is still too hot.
     house.runner.pause("listening is behind", by="listening")
+    until(lambda: "; listening is behind" in house.queue.get(job.id).detail, "both reasons")
     house.runner.resume(by="listening")
-    time.sleep(0.6)
+    until(lambda: house.queue.get(job.id).detail == "too hot", "the reason that is left")
     later = house.queue.get(job.id)
     assert later.used_s == paused.used_s
     assert later.progress == house.queue.get(job.id).progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 from appliance.training.checkpoint import Checkpoint, load_newest, save
+from appliance.training.clock import BudgetClock
+from appliance.training.progress import ProgressWriter
 
 
 def checkpoint(number: int) -> Checkpoint:
@@ -62,3 +65,31 @@ def test_an_unfinished_one_is_none(tmp_path: Path) -> None:
     place.rename(tmp_path / ".000001.tmp")
     assert load_newest(tmp_path) is None
     assert save(tmp_path, checkpoint(7)).name == "000001"
+
+
+def test_a_full_disk_costs_the_new_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, checkpoint(1))
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space left"):
+            save(tmp_path, checkpoint(2))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["000001"], "nothing half-done stays"
+    assert save(tmp_path, checkpoint(2)).name == "000002"
+
+
+def test_a_full_disk_costs_lines_of_progress_and_the_next_is_whole(tmp_path: Path) -> None:
+    progress = ProgressWriter(tmp_path, BudgetClock(60.0))
+    lines = tmp_path / "progress.jsonl"
+    lines.symlink_to("/dev/full")
+    progress.write("training", 10.0, step=1, steps=10)
+    lines.unlink()
+    lines.write_text('{"step": 1, "ste')  # as much as there was room for
+    for step in (2, 3):
+        progress.write("training", 10.0, step=step, steps=10)
+    assert [json.loads(line)["step"] for line in lines.read_text().splitlines()[1:]] == [2, 3]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -33,10 +34,16 @@ class BackupList(BaseModel):
 
 
 @router.get("", response_model=BackupList)
-def list_backups(services: ServicesDep) -> Response:
-    """The backups at the usual place, and how far the one is that runs."""
+def list_backups(
+    services: ServicesDep,
+    target: Annotated[
+        str | None, Query(min_length=1, max_length=1024, description="another folder")
+    ] = None,
+) -> Response:
+    """The backups in `target`, or at the usual place, and how far the one is that runs."""
     kept = services.backups
-    return answer({"target": str(kept.target), "latest": kept.latest(), "items": kept.all()})
+    place = Path(target) if target else kept.target
+    return answer({"target": str(place), "latest": kept.latest(), "items": kept.all(place)})
 
 
 @router.post("", status_code=202, response_model=Backup)
