@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 from appliance.errors import LowSpace
+from appliance.paths import DataFolder
 
 RESERVE = 8_000_000
 """Bytes that an upload must leave free on the disk, for the database and what is recorded now."""
 
 
-def check_space(folder: Path, size: int) -> None:
-    """Raises LowSpace when `size` more bytes would eat into the reserve."""
-    if shutil.disk_usage(folder).free < size + RESERVE:
+def check_space(folder: DataFolder, size: int) -> None:
+    """Raises LowSpace when `size` more bytes would eat into what is kept for the database."""
+    if shutil.disk_usage(folder.incoming).free < size + RESERVE + folder.reserve.missing():
         raise no_space()
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from appliance.events import EventBus
+from appliance.reserve import Reserve
 from appliance.settings import SpaceSettings
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,10 @@ class Space:
         settings: SpaceSettings,
         bus: EventBus,
         usage: Callable[[Path], Usage] = shutil.disk_usage,
+        reserve: Reserve | None = None,
     ) -> None:
+        """reserve: allocated here whenever there is room for it."""
+        self._reserve = reserve
         self._folder = folder
         self._settings = settings
         self._bus = bus
@@ -109,17 +113,25 @@ class Space:
                 shed,
             )
             self._bus.publish("space", asdict(self._state))
+        if self._reserve is not None:
+            self._reserve.give()
+            # With some patience: what was given back is not taken again at once.
+            self._reserve.make(BACK * self._limits(seen.total)[0])
         return self._state
 
     def _level(self, before: str, free: int, total: int) -> str:
-        chosen = self._settings
-        critical = max(chosen.critical_mb * 1e6, chosen.critical_percent / 100 * total)
-        low = max(chosen.low_mb * 1e6, chosen.low_percent / 100 * total, critical)
+        critical, low = self._limits(total)
         if free < critical * (BACK if before == CRITICAL else 1):
             return CRITICAL
         if free < low * (1 if before == OK else BACK):
             return LOW
         return OK
+
+    def _limits(self, total: int) -> tuple[float, float]:
+        """Critical and low, in bytes."""
+        chosen = self._settings
+        critical = max(chosen.critical_mb * 1e6, chosen.critical_percent / 100 * total)
+        return critical, max(chosen.low_mb * 1e6, chosen.low_percent / 100 * total, critical)
 
     def _run(self) -> None:
         while not self._stop.wait(LOOK_EVERY_S):

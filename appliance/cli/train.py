@@ -95,7 +95,7 @@ def show_specification(specification: dict[str, Any]) -> None:
     readiness, plan = specification["readiness"], specification["plan"]
     used = [row for row in readiness["classes"] if row["clips"]]
     exists = " (exists: trained on again)" if specification["dataset_exists"] else " (new)"
-    planned = f"{human_duration(plan['seconds'])}, {plan['steps']} steps" if plan else None
+    planned = f"about {human_duration(plan['seconds'])}, {plan['steps']} steps" if plan else None
     ahead = specification["position"] - 1
     start = specification["expected_start"]
     when = "at once" if ahead <= 0 else f"after {count(ahead, 'job')}, about {moment(start)}"
