@@ -159,9 +159,12 @@ def running(
         stops.append(("log", lambda: logging.getLogger().removeHandler(tail)))
         audit = logs.begin_audit(folder.audit)
         stops.append(("audit log", lambda: logs.end(audit)))
+        folder.reserve.want(settings.space.reserve_mb * 1_000_000)
+        folder.reserve.give()
         notices = Notices(folder)
         make_whole(folder, settings, notices)
         db = Database(folder.database)
+        db.make_room = folder.reserve.give
         stops.append(("database", db.close))
         bus = EventBus()
         decoder = Decoder(settings.audio.decode_workers)
@@ -245,7 +248,7 @@ def running(
             partial(runner.pause, by="listening"),
             partial(runner.resume, by="listening"),
         )
-        space = Space(folder.root, settings.space, bus)
+        space = Space(folder.root, settings.space, bus, reserve=folder.reserve)
         history.missing = space.missing
         listener.keep_no_clips_while(partial(space.sheds, DETECTION_CLIPS))
         triggers.no_room = partial(space.sheds, TRIGGERED)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from appliance.errors import InvalidInput, Unavailable
+from appliance.reserve import Reserve
 
 SERVICE_SOCKET = Path("/run/earmark/api.sock")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -47,6 +48,7 @@ class DataFolder:
         self.notices = self.root / "notices.json"
         self.rebuild = self.root / "rebuild.json"
         self.restoring = self.root / "restore-unfinished"
+        self.reserve = Reserve(self.root / "reserve")
 
     def create(self) -> None:
         """Make the folders; the root is for the owner alone, since it holds people's sounds. Raises

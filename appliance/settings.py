@@ -42,11 +42,7 @@ class HttpSettings:
         (), "further names that a Host header may carry; localhost and 127.0.0.1 always may"
     )
     requests_a_minute: int = _help(
-        6000,
-        "requests that the token may send over TCP in a minute, then 429; 0 without limit; the unix"
-        " socket has none",
-        0,
-        1_000_000,
+        6000, "requests of the token in a minute, over TCP only; 0 has no limit", 0, 1_000_000
     )
     failures_a_minute: int = _help(
         30, "wrong or missing tokens from one address in a minute, then 429", 1, 10_000
@@ -141,10 +137,7 @@ class TrainingSettings:
     threads: int = _help(0, "CPU threads of the training child; 0 uses every core", 0, 256)
     nice: int = _help(10, "priority of the training child, 19 is the humblest", 0, 19)
     keep_jobs: int = _help(
-        20,
-        "folders of the last ended trainings that are kept, and always those whose version exists",
-        1,
-        100_000,
+        20, "folders of the last trainings that are kept, beside those of versions", 1, 100_000
     )
     keep_failed_logs: int = _help(
         100, "logs of the last failed trainings that are kept when their folders go", 0, 100_000
@@ -208,6 +201,9 @@ class SpaceSettings:
     short_percent: float = _help(0.5, "the same as a share of the disk", 0, 90)
     critical_mb: int = _help(
         100, "room is critical when less is free: no triggered recordings either", 0, 10_000_000
+    )
+    reserve_mb: int = _help(
+        64, "kept for the database where others fill the disk; at most 1 % of it", 0, 10_000
     )
     critical_percent: float = _help(0.1, "the same as a share of the disk", 0, 90)
 

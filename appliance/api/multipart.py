@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
@@ -10,7 +11,6 @@ from typing import IO, Protocol
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from appliance.errors import InvalidInput, TooLarge
-from appliance.library.disk import check_room
 from appliance.units import human_size
 
 MOST_FILES = 64
@@ -52,7 +52,16 @@ class Worker(Protocol):
 class Sink:
     """Takes the body's bytes: fields to memory, files to disk. Used by one thread at a time."""
 
-    def __init__(self, work: Path, boundary: bytes, cap: int, worker: Worker | None) -> None:
+    def __init__(
+        self,
+        work: Path,
+        boundary: bytes,
+        cap: int,
+        worker: Worker | None,
+        check_room: Callable[[int], None],
+    ) -> None:
+        """check_room: raises LowSpace when so many more bytes have no room."""
+        self._check_room = check_room
         self.form = Form()
         self._work = work
         self._cap = cap
@@ -89,7 +98,7 @@ class Sink:
                 f"the body is larger than {human_size(self._cap)}: nothing of it was kept",
                 "send fewer files in a request, or raise the setting http.max_upload_mb",
             )
-        check_room(self._work, len(block))
+        self._check_room(len(block))
         self._parser.write(block)
 
     def finish(self, block: bytes) -> None:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -46,11 +47,11 @@ async def received(
             f"the body is {content_type[:80] or 'of no type'!r}, not multipart/form-data",
             "send each file as a part called `file`: curl -F file=@sound.wav",
         )
-    await run_in_threadpool(check_room, folder.incoming, declared(request.scope))
+    await run_in_threadpool(check_room, folder, declared(request.scope))
     work = Path(
         await run_in_threadpool(tempfile.mkdtemp, prefix=_FOLDER_PREFIX, dir=folder.incoming)
     )
-    sink = Sink(work, options[b"boundary"], cap, worker)
+    sink = Sink(work, options[b"boundary"], cap, worker, partial(check_room, folder))
 
     def clean() -> None:
         sink.close()

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from appliance.events import EventBus
 from appliance.library.disk import RESERVE_BYTES
+from appliance.reserve import Reserve
 from appliance.settings import Settings, SpaceSettings
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,10 @@ class Space:
         settings: SpaceSettings,
         bus: EventBus,
         usage: Callable[[Path], Usage] = shutil.disk_usage,
+        reserve: Reserve | None = None,
     ) -> None:
+        """reserve: allocated here whenever there is room for it."""
+        self._reserve = reserve
         self._folder = folder
         self._settings = settings
         self._bus = bus
@@ -156,6 +160,10 @@ class Space:
                     ", ".join(state.shed) or "nothing",
                 )
                 self._bus.publish("space", asdict(state))
+            if self._reserve is not None:
+                self._reserve.give()
+                # With some patience: what was given back is not taken again at once.
+                self._reserve.make(BACK * limits(self._settings, seen.total)[CRITICAL])
             return state
 
     def _run(self) -> None:

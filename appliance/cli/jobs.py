@@ -127,7 +127,7 @@ def job(state: State, identifier: int, wait: bool, with_log: bool) -> None:
 def show(found: dict[str, Any]) -> None:
     """One job as lines."""
     plan, progress = found["plan"] or {}, found["progress"] or {}
-    planned = f"{human_duration(plan['seconds'])}: {plan['why']}" if plan.get("why") else None
+    planned = f"about {human_duration(plan['seconds'])}: {plan['why']}" if plan.get("why") else None
     used, limit = found["used_s"], human_duration(found["limit_s"])
     running = progress if found["state"] not in ENDED else {}
     pairs(

@@ -112,7 +112,7 @@ def show_specification(specification: dict[str, Any], classes: list[tuple[str, i
     """What would be trained: classes, limit, plan, place in the queue."""
     readiness, plan = specification["readiness"], specification["plan"]
     exists = " (exists: trained on again)" if specification["dataset_exists"] else " (new)"
-    planned = f"{human_duration(plan['seconds'])}, {plan['steps']} steps" if plan else None
+    planned = f"about {human_duration(plan['seconds'])}, {plan['steps']} steps" if plan else None
     ahead = specification["position"] - 1
     start = specification["expected_start"]
     when = "at once" if ahead <= 0 else f"after {count(ahead, 'job')}, about {moment(start)}"

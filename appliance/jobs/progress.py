@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 LARGEST_READ = 1 << 20
 MOST_POINTS = 500
+FEWEST_STEPS = 20
 
 
 def line_to_progress(line: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +68,22 @@ def read_curve(path: Path) -> list[dict[str, Any]]:
         return lines
     stride = (len(lines) - 1) / (MOST_POINTS - 1)
     return [lines[round(i * stride)] for i in range(MOST_POINTS)]
+
+
+def reached_speed(curve: Sequence[Mapping[str, Any]]) -> float | None:
+    """Steps a second over all phases of a training, what it did beside the steps included; None
+    when it made too few to tell. `curve` as `read_curve` gives it."""
+    steps = seconds = 0.0
+    for earlier, later in itertools.pairwise(curve):
+        made = [_number(line.get("step")) for line in (earlier, later)]
+        at = [_number(line.get("elapsed_s")) for line in (earlier, later)]
+        if earlier.get("phase") != later.get("phase") or None in (*made, *at):
+            continue
+        more, longer = made[1] - made[0], at[1] - at[0]  # type: ignore[operator]
+        # An attempt that went on from its checkpoint made some steps again.
+        if more > 0 and longer > 0:
+            steps, seconds = steps + more, seconds + longer
+    return steps / seconds if steps >= FEWEST_STEPS and seconds > 0 else None
 
 
 def read_plan(path: Path) -> dict[str, Any] | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from statistics import median
 from typing import Any
 
 from appliance.errors import Conflict, NotFound
 from appliance.events import EventBus
 from appliance.jobs import bundle
-from appliance.jobs.job import COMPLETED, ENDED, Job
-from appliance.jobs.progress import read_curve
+from appliance.jobs.job import ENDED, Job
+from appliance.jobs.progress import reached_speed, read_curve
 from appliance.jobs.reading import JobPage
 from appliance.jobs.specification import (
     DEFAULT_MINUTES,
@@ -17,14 +18,20 @@ from appliance.jobs.specification import (
     Specification,
     limit_seconds,
     plan_for,
+    trained_on,
 )
 from appliance.jobs.table import JobTable
 from appliance.library.datasets import Datasets
+from appliance.library.plan import shorter
 from appliance.library.readiness import readiness
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.settings import Settings
 from appliance.store.database import Database, Row
+
+REACHED = "reached_windows_per_second"
+"""In the plan of an ended job: what it really reached, in windows of the longest kind."""
+LOOKED_BACK = 20
 
 
 class Queue:
@@ -176,13 +183,27 @@ class Queue:
         self.table.row(identifier)
         return bundle.read_log(self._folder.job(identifier))
 
+    def note_speed(self, identifier: int) -> None:
+        """Keep how fast the training of an ended job really was, for the plans of the next ones:
+        beside what else the box did, which a look of a second at its start cannot know."""
+        row = self.table.row(identifier)
+        plan = json.loads(row["plan"])
+        steps_a_second = reached_speed(self.progress(identifier))
+        if steps_a_second is None or not plan.get("batch"):
+            return
+        per_window = shorter(*trained_on(self.datasets.manifest(row["dataset_version"])))
+        plan[REACHED] = round(steps_a_second * plan["batch"] / per_window, 3)
+        self.table.note_plan(identifier, plan)
+
     def _speed(self) -> float | None:
-        """Windows a second, as the last completed training measured them on this device."""
-        row = self._db.row(
-            "SELECT plan FROM jobs WHERE state = ? ORDER BY id DESC LIMIT 1", [COMPLETED]
+        """Windows (of the longest kind) a second that the last trainings reached on this device:
+        the median of three, since one may have had the box to itself."""
+        rows = self._db.rows(
+            f"SELECT plan FROM jobs WHERE state IN {ENDED} ORDER BY id DESC LIMIT ?", [LOOKED_BACK]
         )
-        measured = json.loads(row["plan"]).get("windows_per_second") if row else None
-        return measured if isinstance(measured, float) and measured > 0 else None
+        speeds = [json.loads(row["plan"]).get(REACHED) for row in rows]
+        known = [speed for speed in speeds if isinstance(speed, (int, float)) and speed > 0]
+        return float(median(known[:3])) if known else None
 
     def _known(self, key: str) -> Row | None:
         return self._db.row("SELECT * FROM jobs WHERE idempotency_key = ?", [key])

@@ -199,6 +199,13 @@ class Runner:
         self._verdict = (identifier, verdict)
         self._ending.conclude(identifier, verdict)
         self._verdict = None
+        self._look_back(identifier)
+
+    def _look_back(self, identifier: int) -> None:
+        try:
+            self._queue.note_speed(identifier)
+        except (EarmarkError, OSError) as error:
+            log.warning("how fast job %d was is not known: %s", identifier, error)
         self._tidy()
 
     def _tidy(self) -> None:

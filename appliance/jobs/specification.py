@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from appliance.errors import InvalidInput
-from appliance.library.plan import HOLDOUT, held_out_classes, plan_training
+from appliance.library.plan import HOLDOUT, held_out_classes, plan_training, shorter
 from appliance.library.readiness import Readiness
 
 FREE, COMPUTE = "free", "compute"
@@ -60,20 +60,27 @@ def plan_for(
 ) -> dict[str, Any]:
     """The planned length for a dataset version's manifest: seconds, steps and why.
 
-    `speed`: windows a second that an earlier training measured here.
+    `speed`: windows of the longest kind a second that earlier trainings reached here.
     """
-    trained = [
-        clip for clip in manifest["clips"] if manifest["protocol"] != HOLDOUT or clip["fold"] == 0
-    ]
+    clips, seconds = trained_on(manifest)
     unknown = int(bool(held_out_classes(manifest["classes"])))
     plan = plan_training(
-        len(trained),
+        clips,
         len(manifest["classes"]),
-        sum(clip["duration_s"] for clip in trained),
+        seconds,
         limit_s,
         manifest["protocol"],
-        speed,
+        None if speed is None else speed * shorter(clips, seconds),
         folds=manifest["folds"] + unknown,
         spared=unknown,
     )
     return asdict(plan)
+
+
+def trained_on(manifest: Mapping[str, Any]) -> tuple[int, float]:
+    """Of a dataset version's manifest: how many clips the version itself learns from, and how many
+    seconds of sound they are."""
+    trained = [
+        clip for clip in manifest["clips"] if manifest["protocol"] != HOLDOUT or clip["fold"] == 0
+    ]
+    return len(trained), sum(clip["duration_s"] for clip in trained)

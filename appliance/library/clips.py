@@ -136,7 +136,7 @@ class Clips:
                 f"a clip of {len(samples) / rate:.0f} s is too long",
                 f"cut it into pieces of at most {rows.LONGEST_S:.0f} s",
             )
-        check_room(self._folder.clips)
+        check_room(self._folder)
         target = self._folder.incoming / f"{uuid.uuid4().hex}.flac"
         with disk_errors("writing the clip"):
             piece = write_flac(samples, rate, target, start_s=start_s)

@@ -6,9 +6,9 @@ import errno
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 from appliance.errors import LowSpace, StoreError
+from appliance.paths import DataFolder
 from appliance.units import human_size
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -35,12 +35,12 @@ def disk_errors(what: str) -> Generator[None, None, None]:
         ) from error
 
 
-def check_room(folder: Path, coming: int = 0) -> None:
-    """LowSpace when the disk that holds `folder` has come down to its reserve, or would with
-    `coming` more bytes."""
-    disk = os.statvfs(folder)
+def check_room(folder: DataFolder, coming: int = 0) -> None:
+    """LowSpace when the disk has come down to what is kept for the database, the part of the
+    reserve included that was given back for it, or would with `coming` more bytes."""
+    disk = os.statvfs(folder.clips)
     left = disk.f_bavail * disk.f_frsize
-    if left < RESERVE_BYTES + coming:
+    if left < RESERVE_BYTES + folder.reserve.missing() + coming:
         kept = f"{human_size(left)} are left, and {human_size(RESERVE_BYTES)} are kept for the"
         raise LowSpace(
             f"the disk is full: {kept} database",

@@ -101,7 +101,7 @@ class Ingest:
         try:
             for new in pieces:
                 _check(new)
-            check_room(self._folder.clips)
+            check_room(self._folder)
             durable = make_durable([new.piece for new in pieces])
             pieces = [replace(new, piece=piece) for new, piece in zip(pieces, durable, strict=True)]
             with self._db.write() as tx:

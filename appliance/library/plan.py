@@ -1,9 +1,10 @@
 """How long a training should take: the limit, or less when so few clips need less.
 
-The daemon shows this plan before a job is submitted; the training child makes it again with the
-speed that it has measured. The unit is the window (one crop of one clip seen once by the
-network). The figures come from measurements on ESC-10: 320 clips of 5 s keep improving up to
-about 1,000 epochs, a set of 50 short clips is done after some hundred steps.
+The daemon shows this plan before a job is submitted, with the speed that the last trainings
+reached on this device; the training child makes it again with the speed that it has measured. The
+unit is the window (one crop of one clip seen once by the network). The figures come from
+measurements on ESC-10: 320 clips of 5 s keep improving up to about 1,000 epochs, a set of 50 short
+clips is done after some hundred steps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from appliance.units import human_duration
 
 BATCH = 64
 SMALLEST_BATCH = 16
@@ -132,18 +135,26 @@ def plan_training(
         fold_steps = max(1, int(fold_steps * share)) if judged else 0
     seconds = min(limit_s, fixed + (steps + judged * fold_steps) * batch / speed)
     epochs = steps * batch / max(clips, 1)
-    needed = round(wanted_s + fixed)
-    why = (
-        f"{clips} clips would profit from {needed} s, the limit allows {limit_s:.0f} s"
+    needed, limit = human_duration(wanted_s + fixed), human_duration(limit_s)
+    told = (
+        f"would profit from about {needed}; the limit allows {limit}"
         if limited
-        else f"{clips} clips of {classes} classes need no more than {needed} s"
+        else f"need about {needed}; the limit is {limit}"
     )
+    why = f"{clips} clips of {classes} classes {told}"
+    if not clips_per_second:
+        why += "; guessed, since no training was measured on this box yet: it may well take longer"
     return Plan(seconds, steps, epochs, fold_steps, judged, batch, limited, why, room)
 
 
 def typical_speed(clips: int, total_seconds: float) -> float:
     """Windows a second to expect before anything was measured on this device."""
-    mean = total_seconds / max(clips, 1)
-    window = min(max(mean, SHORTEST_WINDOW_S), LONGEST_WINDOW_S)
     cores = min(os.cpu_count() or 1, 8)
-    return TYPICAL_WINDOWS_A_SECOND * (LONGEST_WINDOW_S / window) * cores / 2
+    return TYPICAL_WINDOWS_A_SECOND * shorter(clips, total_seconds) * cores / 2
+
+
+def shorter(clips: int, total_seconds: float) -> float:
+    """How many windows of such clips are as much work as one of the longest: 1 to 2.6. By this a
+    speed that was measured on one set of clips is carried over to another."""
+    mean = total_seconds / max(clips, 1)
+    return LONGEST_WINDOW_S / min(max(mean, SHORTEST_WINDOW_S), LONGEST_WINDOW_S)

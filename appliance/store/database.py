@@ -38,6 +38,8 @@ class Database:
         self._readers: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._depth = 0
         self._after: list[Callable[[], None]] = []
+        self.make_room: Callable[[], None] = lambda: None
+        """Called before each transaction, for a disk that may be full."""
         try:
             self._writer = self._open(path)
             migrate(self._writer)
@@ -79,6 +81,7 @@ class Database:
                 finally:
                     self._depth -= 1
                 return
+            self.make_room()
             try:
                 self._writer.conn.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
@@ -153,6 +156,7 @@ class Database:
     def close(self) -> None:
         """Close every connection; the writer last, which checkpoints the WAL."""
         with self._lock, self._readers_lock:
+            self.make_room()
             for _, connection in self._readers:
                 connection.close()
             self._readers.clear()

@@ -52,7 +52,9 @@ class Training:
         )
         self.note("train")
         steps = behaviour.get("steps", 4)
-        (self.folder / "plan.json").write_text(json.dumps({"steps": steps, "seconds": 1.5}))
+        (self.folder / "plan.json").write_text(
+            json.dumps({"steps": steps, "seconds": 1.5, "batch": 16})
+        )
         while self.step < steps:
             if self.told:
                 self.result("cancelled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sqlite3
 import threading
 import time
@@ -12,7 +13,11 @@ import pytest
 
 from appliance.errors import Conflict, InvalidInput, NotFound, NotReady
 from appliance.jobs.job import ENDED, IN_SLOT, MOVES, QUEUED, STATES
-from tests.jobs.house import House, add_clips
+from appliance.jobs.progress import reached_speed
+from appliance.jobs.queue import REACHED
+from appliance.library.plan import FIXED_SECONDS
+from appliance.units import human_duration
+from tests.jobs.house import House, add_clips, until
 from tests.models import toy
 
 
@@ -269,3 +274,45 @@ def test_the_holder_of_the_slot_is_the_current_job(house: House) -> None:
     assert current is not None
     assert current.id == job.id
     assert current.state in IN_SLOT
+
+
+def test_the_plan_rests_on_what_the_last_training_reached(house: House) -> None:
+    """Not on a guess, nor on a look of a second when the box had nothing else to do."""
+    guessed = house.queue.specification().plan
+    assert guessed is not None
+    assert "guessed" in guessed["why"]
+    assert "the limit is 1 h" in guessed["why"]
+    house.behave(steps=40, step_s=0.02)
+    house.runner.start()
+    done = house.end(house.queue.submit().id)
+    until(lambda: house.queue.get(done.id).plan.get(REACHED), "its speed")
+    curve = house.queue.progress(done.id)
+    steps_a_second = 39 / (curve[-1]["elapsed_s"] - curve[0]["elapsed_s"])
+    plan = house.queue.specification().plan
+    assert plan is not None
+    assert "guessed" not in plan["why"]
+    steps = plan["steps"] + plan["folds"] * plan["fold_steps"]
+    expected = steps * plan["batch"] / (done.plan["batch"] * steps_a_second)
+    assert plan["seconds"] == pytest.approx(FIXED_SECONDS + expected, rel=0.02)
+    # Eight times as slow, as on a busy box: what is said grows with it, and stays true.
+    with house.db.write() as db:
+        slow = {**house.queue.get(done.id).plan}
+        slow[REACHED] /= 8
+        db.conn.execute("UPDATE jobs SET plan = ?", [json.dumps(slow)])
+    slower = house.queue.specification().plan
+    assert slower is not None
+    assert slower["seconds"] == pytest.approx(FIXED_SECONDS + 8 * expected, rel=0.02)
+    said = human_duration(slower["seconds"])
+    assert slower["why"] == f"10 clips of 2 classes need about {said}; the limit is 1 h"
+
+
+def test_a_training_that_hardly_began_tells_no_speed() -> None:
+    line = {"phase": "training", "step": 1, "elapsed_s": 1.0}
+    later = [{**line, "step": 1 + n, "elapsed_s": 1.0 + n / 4} for n in range(41)]
+    assert reached_speed([]) is None
+    assert reached_speed(later[:10]) is None
+    assert reached_speed(later) == pytest.approx(4.0)
+    # Another phase begins at step 1 again; an attempt that went on repeats steps.
+    fold = [{**each, "phase": "fold 1", "elapsed_s": each["elapsed_s"] + 100} for each in later]
+    assert reached_speed([*later, *fold]) == pytest.approx(4.0)
+    assert reached_speed([*later, *later[20:], {"phase": "training", "step": None}]) == 4.0

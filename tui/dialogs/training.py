@@ -177,12 +177,13 @@ def specification_words(specification: Mapping[str, Any]) -> Content:
     new = "it exists, and is trained on again" if exists else "new"
     ahead = specification["position"] - 1
     start = time.strftime("%H:%M", time.localtime(specification["expected_start"]))
+    planned = f"about {human_duration(plan['seconds'])}, {plan['steps']} steps" if plan else "-"
     rows = [
         ("dataset version", f"{specification['dataset_version']} ({new})"),
         ("begins with", specification["from_version"] or "nothing: trained from the start"),
         ("flavor", specification["flavor"]),
         ("limit", human_duration(specification["limit_s"])),
-        ("estimate", f"{human_duration(plan['seconds'])}, {plan['steps']} steps" if plan else "-"),
+        ("estimate", planned),
         ("why", plan["why"] if plan else "-"),
         ("starts", "at once" if ahead <= 0 else f"after {count(ahead, 'job')}, about {start}"),
     ]
