@@ -25,7 +25,8 @@ except for `serve` and `demo`.
   to do; 2 the command was not written rightly; 130 interrupted with Ctrl-C; 141 the reader of a
   pipe went away.
 - **Seconds** may be written `90`, `90s`, `5m` or `1h30m`; **times** `2025-11-23`,
-  `'2025-11-23 14:05'`, `14:05`, `yesterday`, or `2h` for two hours ago.
+  `'2025-11-23 14:05'`, `14:05`, `yesterday`, `2h` or `2 hours ago`. **Versions**
+  are `V001` or just `1`.
 - **Without a terminal** there are no bars and no colours, and tables are not cut; `NO_COLOR` is
   obeyed. Commands that ask need `--yes` there.
 - **Completion:** `eval "$(earmark completion bash)"`, and likewise for zsh; fish:

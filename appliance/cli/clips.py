@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from appliance.cli.common import State, confirmed, emit, group, pass_state, yes_option
+from appliance.cli.common import (
+    State,
+    confirmed,
+    emit,
+    group,
+    microphone_names,
+    pass_state,
+    yes_option,
+)
 from appliance.cli.durations import DURATION, DURATION_OR_ZERO
 from appliance.cli.filters import fetch, filter_options, page_options, parse_ids
 from appliance.cli.output import count, decibel, fold, moment, note, pairs, right, safe, say, table
@@ -110,6 +118,7 @@ def show(state: State, clip: int) -> None:
         found = client.get(f"/clips/{clip}")
         history = client.get(f"/clips/{clip}/history")["items"]
         alike = client.get(f"/clips/{clip}/duplicates")["items"]
+        names = microphone_names(client)
     if state.json:
         emit({**found, "history": history, "duplicates": alike})
         return
@@ -125,7 +134,7 @@ def show(state: State, clip: int) -> None:
             ("sample rate", f"{found['sample_rate']} Hz"),
             ("level", f"{decibel(found['rms_dbfs'])}, peak {decibel(found['peak_dbfs'])}"),
             ("session", found["session_key"]),
-            ("microphone", found["microphone"]),
+            ("microphone", names.get(found["microphone"], found["microphone"])),
             ("source", found["source"]),
             ("file", found["filename"]),
             ("kept", "yes, when room is made" if found["protected"] else None),
@@ -216,10 +225,12 @@ def delete(state: State, clip: tuple[str, ...], yes: bool) -> None:
     from appliance.client import ClientError
 
     ids = parse_ids(clip)
-    confirmed(state, f"Delete {count(len(ids), 'clip')} for ever?", yes)
     deleted: list[int] = []
     refused: list[dict[str, Any]] = []
     with state.client() as client:
+        if len(ids) == 1:
+            client.get(f"/clips/{ids[0]}")  # nobody is asked about a clip that is not there
+        confirmed(state, f"Delete {count(len(ids), 'clip')} for ever?", yes)
         for identifier in ids:
             try:
                 client.delete(f"/clips/{identifier}")

@@ -80,7 +80,7 @@ def _history(state: State, client: Client) -> None:
         emit(known)
         return
     if not known["items"]:
-        say(f"Nothing is deployed: {next_step(client)}")
+        say(f"Nothing is deployed; {next_step(client)}")
         return
     table(
         [right("id"), "version", "precision", "state", "since", "until", fold("engine")],
@@ -124,7 +124,13 @@ def rollback(state: State) -> None:
 
 @command("predict", short_help="Ask the deployed version about files.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--top", type=click.IntRange(1, 100), default=3, show_default=True, help="Scores.")
+@click.option(
+    "--top",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="So many labels of each file.",
+)
 @click.option("--windows", is_flag=True, help="Show each window's best label too.")
 @pass_state
 def predict(state: State, files: tuple[Path, ...], top: int, windows: bool) -> None:
@@ -233,7 +239,8 @@ def thresholds(state: State, context: click.Context) -> None:
 )
 @pass_state
 def set_threshold(state: State, label: str, value: float | None, per_day: float | None) -> None:
-    """VALUE is between 0 and 1: 0.5 reports much, 0.9 little. It works at once.
+    """Set the score that LABEL must reach to be reported: VALUE, between 0 and 1. 0.5 reports
+    much, 0.9 little. It works at once.
 
     With --per-day 1 the box solves the score from the hours that it has listened with the
     deployed version: every time that the score rose counts as a false alarm, unless you confirmed
@@ -290,7 +297,7 @@ def _expected(client: Client, row: dict[str, Any]) -> None:
     if expected is None:
         live = client.get("/deployments")["current"]
         note(
-            f"Nothing is deployed: {next_step(client)}"
+            f"Nothing is deployed; {next_step(client)}"
             if live is None
             else f"{live['version']}, which is deployed, does not know this label.",
             "dim",

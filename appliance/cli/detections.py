@@ -97,6 +97,7 @@ def show(state: State, identifier: int) -> None:
     """Show one detection: when, how sure, by which version, with which clip."""
     with state.client() as client:
         row = client.get(f"/detections/{identifier}")
+        names = microphone_names(client)
     if state.json:
         emit(row)
         return
@@ -106,7 +107,7 @@ def show(state: State, identifier: int) -> None:
             ("detection", row["id"]),
             ("label", row["label"]),
             ("score", f"{percent(row['score'])}, at most {percent(row['peak'])}"),
-            ("microphone", row["microphone"]),
+            ("microphone", names.get(row["microphone"], row["microphone"])),
             ("heard", moment(row["started_at"]) + synced),
             ("ended", moment(row["ended_at"])),
             (

@@ -33,8 +33,9 @@ STARTS_WITHIN_S = 4.0
 def devices(state: State, context: click.Context) -> None:
     """List the microphones that are set up with their state and level, then those available.
 
-    A microphone's source is a device's id, `default`, or `replay:PATH` (files instead of a
-    device, for tests and demonstrations).
+    A microphone's source is a device's id, `default`, or `replay:PATH`: a file or a folder
+    instead of a device, heard once. `replay:PATH?loop=1` plays it again and again,
+    `replay:PATH?speed=4` four times as fast.
     """
     if context.invoked_subcommand is not None:
         return
@@ -135,7 +136,8 @@ _listen = click.option(
 @_listen
 @pass_state
 def add(state: State, source: str, **options: Any) -> None:
-    """Add a microphone: SOURCE is an id from `earmark devices`, `default`, or replay:PATH."""
+    """Add a microphone: SOURCE is an id from `earmark devices`, `default`, or replay:PATH
+    (replay:PATH?loop=1 for one that does not end)."""
     body = {"source": _absolute(source), **_given(options)}
     with state.client() as client:
         added = client.post("/microphones", body)

@@ -17,6 +17,7 @@ from appliance.cli.common import (
 )
 from appliance.cli.durations import DURATION, DURATION_OR_ZERO
 from appliance.cli.output import count, fold, right, safe, say, table
+from appliance.errors import InvalidInput
 from appliance.units import human_duration
 
 # --- schedule ------------------------------------------------------------------------------------
@@ -78,8 +79,12 @@ def schedule_add(state: State, microphone: str, at: str, seconds: float, label: 
 @pass_state
 def schedule_remove(state: State, identifier: int, yes: bool) -> None:
     """Remove a daily recording; its clips stay."""
-    confirmed(state, f"Remove schedule {identifier}?", yes)
     with state.client() as client:
+        known = {row["id"]: row for row in client.get("/schedules")["items"]}
+        if identifier not in known:
+            raise InvalidInput(f"there is no schedule {identifier}", "see `earmark schedule`")
+        at = safe(known[identifier]["at"])
+        confirmed(state, f"Remove schedule {identifier}, every day at {at}?", yes)
         client.delete(f"/schedules/{identifier}")
     if state.json:
         emit({"removed": identifier})

@@ -233,8 +233,10 @@ def _show(report: Report) -> None:
         ", ".join(part for part in parts if part)
         + f"; {human_duration(report.seconds)}, {speed:.0f} files/s"
     )
-    for one in report.kept:
+    for one in report.kept[:MOST_LISTED]:
         note(f"kept  {safe(one.name)}: {safe(one.cause)}", "yellow")
+    if len(report.kept) > MOST_LISTED:
+        note(f"kept  {len(report.kept) - MOST_LISTED} more (all of them with --json)", "yellow")
     _show_left_out(report.failed, report.skipped, report.notes)
 
 

@@ -66,11 +66,25 @@ def _trigger_row(microphone: dict[str, Any]) -> tuple[Any, ...]:
 
 
 _OPTIONS = (
-    click.option("--rise", "rise_db", type=float, metavar="DB", help="So far above background."),
-    click.option("--pre-roll", "preroll_s", type=DURATION_OR_ZERO, help="Kept before the rise."),
-    click.option("--post-roll", "postroll_s", type=DURATION, help="Silence that ends a recording."),
-    click.option("--longest", "max_s", type=DURATION, help="Longest recording."),
-    click.option("--per-hour", "max_per_hour", type=int, metavar="N", help="So many at most."),
+    click.option(
+        "--rise",
+        "rise_db",
+        type=float,
+        metavar="DB",
+        help="Begin when it is so much louder than the background.",
+    ),
+    click.option(
+        "--pre-roll", "preroll_s", type=DURATION_OR_ZERO, help="So much sound from before that."
+    ),
+    click.option("--post-roll", "postroll_s", type=DURATION, help="End after so much quiet."),
+    click.option("--longest", "max_s", type=DURATION, help="End after so long, whatever sounds."),
+    click.option(
+        "--per-hour",
+        "max_per_hour",
+        type=int,
+        metavar="N",
+        help="So many recordings an hour at most.",
+    ),
 )
 
 

@@ -73,7 +73,7 @@ def _path(name: str, more: str = "") -> str:
     default="show",
 )
 def version() -> None:
-    """One trained version. `earmark version V001` shows it."""
+    """One trained version. `earmark version V001` shows it; 1 and v1 are V001, too."""
 
 
 @version.command("show", short_help="Evaluation, confusion matrix and curves.")

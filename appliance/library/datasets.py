@@ -55,7 +55,7 @@ def find_dataset(db: Database, name: str) -> DatasetVersion:
     if row is not None:
         return _version(row)
     names = [row["name"] for row in db.rows("SELECT name FROM dataset_versions ORDER BY id DESC")]
-    there = f"there are {', '.join(names[:SHOWN])}" if names else "a training publishes one"
+    there = f"known: {', '.join(names[:SHOWN])}" if names else "a training publishes one"
     raise NotFound(
         f"there is no dataset version {name[:80]!r}",
         did_you_mean(name, names) or there,

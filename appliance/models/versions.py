@@ -114,7 +114,7 @@ class Versions:
             there = [version.name for version in self.all()[:SHOWN]]
             raise NotFound(
                 f"there is no version {name[:80]!r}",
-                f"there are {', '.join(there)}; `earmark versions` lists them"
+                f"known: {', '.join(there)}; `earmark versions` lists them all"
                 if there
                 else "none was trained yet: `earmark train` makes the first",
             )

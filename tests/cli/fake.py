@@ -110,6 +110,8 @@ class FakeDaemon:
             return 200, {"items": self.clips, "next": None}
         if method == "GET" and path.startswith("/clips/"):
             return 200, next(c for c in self.clips if c["id"] == int(path.rpartition("/")[2]))
+        if (method, path) == ("GET", "/schedules"):
+            return 200, {"items": [{"id": 1, "microphone": "m", "at": "06:30", "seconds": 60}]}
         if path == "/healthz":
             return 200, {"status": "ok"}
         return 404, {"detail": f"nothing at {path}", "advice": "", "status": 404}

@@ -217,6 +217,7 @@ def test_big_changes_are_not_made_without_a_yes(
     call: Call, fake: FakeDaemon, words: list[str]
 ) -> None:
     fake.labels |= {"dog", "cat"}
+    fake.clips.append({"id": 1})
     done = call(*words, "--url", fake.url)
     assert done.status == 1
     why, advice = done.err.splitlines()
