@@ -158,12 +158,12 @@ def running(
 
         clips = Clips(db, folder, bus)
         clips.sweep()
-        rebuild.reserve(db, folder)
         sweep_uploads(folder)
         labels = Labels(db, bus)
         datasets = Datasets(db, folder)
         versions = Versions(db, folder, bus)
         versions.recover()
+        rebuild.begin(db, folder, clips)
         thresholds = Thresholds(db, settings)
         bus.subscribe(thresholds.follow)
         records = MicrophoneRecords(db)
