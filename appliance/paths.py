@@ -89,8 +89,9 @@ class DataFolder:
         return self.versions / name
 
 
-def write_durably(place: Path, content: bytes) -> None:
-    """Write the whole of `place` anew: a power cut leaves the old content or the new one."""
+def write_durably(place: Path, content: bytes, *, name_too: bool = True) -> None:
+    """Write the whole of `place` anew: a power cut leaves the old content or the new one. With
+    `name_too` False its name is left to a later `fsync_folder`, for many files at once."""
     partial = place.with_name(f".{place.name}.part")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -98,7 +99,8 @@ def write_durably(place: Path, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     partial.rename(place)
-    fsync_folder(place.parent)
+    if name_too:
+        fsync_folder(place.parent)
 
 
 def fsync_file(path: Path) -> None:

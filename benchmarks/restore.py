@@ -55,6 +55,10 @@ def fill(folder: DataFolder, number: int, seconds: float) -> None:
         db.close()
 
 
+def nobody(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
 def timed(act: Callable[[], object]) -> float:
     began = time.monotonic()
     act()
@@ -95,17 +99,17 @@ def main() -> None:
         fill(box, options.clips, options.seconds)
         size = sum(file.stat().st_size for file in box.clips.glob("??/*.flac"))
         target = root / "disk"
-        first = timed(lambda: make_backup(box, target, 3, lambda *_: None))
-        again = timed(lambda: make_backup(box, target, 3, lambda *_: None))
+        first = timed(lambda: make_backup(box, target, 3, nobody))
+        again = timed(lambda: make_backup(box, target, 3, nobody))
         sounds = next(target.glob("earmark-*")) / "clips"
         ours, theirs, bad = [], [], []
         for number in range(options.rounds):
-            new = DataFolder(root / f"new-{number}")
-            ours.append(timed(partial(restore, target, new, force=False, tell=lambda *_: None)))
-            theirs.append(timed(partial(plain, sounds, root / f"copy-{number}")))
+            new, copy = DataFolder(root / f"new-{number}"), root / f"copy-{number}"
+            ours.append(timed(partial(restore, target, new, force=False, tell=nobody)))
+            theirs.append(timed(partial(plain, sounds, copy)))
             bad += wrong(new)
             shutil.rmtree(new.root)
-            shutil.rmtree(root / f"copy-{number}")
+            shutil.rmtree(copy)
     figures = {
         "clips": options.clips,
         "mb": round(size / 1e6),

@@ -9,6 +9,7 @@ After a database was lost, files without a row become clips again instead (`rebu
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -17,6 +18,7 @@ from pathlib import Path
 from appliance import clock
 from appliance.audio.flac import Piece
 from appliance.care import rebuild
+from appliance.care.backup_place import clip_place
 from appliance.care.inspected import Inspected, InspectedFile, Inspections
 from appliance.care.notices import Notices
 from appliance.care.quarantine import CORRUPT, ORPHAN, Quarantine
@@ -106,15 +108,14 @@ class Inspection:
         if not rebuild.is_wanted(self._folder):
             self._wake.wait(FIRST_S)
         while not self._stopping:
-            pause_s = REST_S
             try:
                 if self._asked or self._due():
                     self._look()
-            except EarmarkError as error:
+            except (EarmarkError, OSError, sqlite3.Error) as error:
                 log.warning("the look at the library goes on in an hour: %s", error)
             self._asked = False
             if not self._stopping:
-                self._wake.wait(pause_s)
+                self._wake.wait(REST_S)
                 self._wake.clear()
 
     def _due(self) -> bool:
@@ -187,7 +188,8 @@ class Inspection:
         if clip is None:
             self._without_row(seen)
         elif seen.whole:
-            self._clips.losses.found(clip)
+            if self._table.is_marked(clip):
+                self._clips.losses.found(clip)
         else:
             self._corrupt(seen, clip)
         self._pause(seen.size, clock.seconds() - began)
@@ -252,15 +254,18 @@ class Inspection:
     def _heal(self, clip: int, sha256: str) -> None:
         """Bring a sound back from a backup of this box, if it is whole there."""
         target = self._folder.clip(sha256)
-        for place in self._backup_places():
-            with self._db.write():
-                if self._table.clip(sha256) != clip:
-                    return
-                target.parent.mkdir(exist_ok=True)
-                if copy_sound(place / "clips" / sha256[:2] / f"{sha256}.flac", target, sha256):
-                    self._clips.losses.found(clip)
-                    self._run = replace(self._run, healed=self._run.healed + 1)
-                    return
+        target.parent.mkdir(exist_ok=True)
+        # Without the lock: a disk that is slow to answer must not keep others from writing.
+        if not any(
+            copy_sound(clip_place(place, sha256), target, sha256) for place in self._backup_places()
+        ):
+            return
+        with self._db.write():
+            if self._table.clip(sha256) == clip:
+                self._clips.losses.found(clip)
+                self._run = replace(self._run, healed=self._run.healed + 1)
+            elif self._table.clip(sha256) is None:
+                target.unlink(missing_ok=True)  # a person deleted the clip meanwhile
 
     # --- saying so -------------------------------------------------------------------------------
 

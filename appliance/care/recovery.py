@@ -40,12 +40,14 @@ def make_whole(folder: DataFolder, settings: Settings, notices: Notices) -> None
     log.error("the database cannot be used: %s", damage)
     files = [folder.root / name for name in (folder.database.name, *SIDE_FILES)]
     there = [file for file in files if file.exists()]
-    aside = ""
+    aside, damaged = "", None
     if there:
-        item = Quarantine(folder).put(DATABASE, damage, there)
+        quarantine = Quarantine(folder)
+        item = quarantine.put(DATABASE, damage, there)
+        damaged = quarantine.path(item, folder.database.name)
         aside = f" It was set aside in quarantine/{item.id}."
     if has_sounds(folder):
-        wanted(folder, damage)
+        wanted(folder, damage, damaged)
     says = f"The database was lost: {damage}.{aside}"
     restored = _from_backup(folder, settings)
     if restored is not None:
@@ -55,17 +57,18 @@ def make_whole(folder: DataFolder, settings: Settings, notices: Notices) -> None
             TOPIC,
             "failing",
             f"{says} The backup of {made} was restored, with {restored.clips} clips.{lost}",
-            "what was labelled or changed since then is to be done again; sounds recorded since"
-            " come back as clips by themselves; see `dmesg` for errors of the disk",
+            "look at labels and settings that were changed since then; sounds recorded since come"
+            " back as clips by themselves; see `dmesg` for errors of the disk",
         )
         return
     notices.give(
         TOPIC,
         "failing",
         f"{says} There is no backup of this box, so an empty one was begun.",
-        "clips come back from their files, those of dataset versions with their labels, and the"
-        " versions; add the microphones and deploy again; set backup.target; if a backup lies"
-        " elsewhere: stop the daemon, `earmark restore FOLDER --force`",
+        "clips and versions come back from their files, labels and microphones as far as the"
+        " lost database can still be read: look at `earmark devices` and `earmark status`; set"
+        " backup.target; if a backup lies elsewhere, stop the daemon and `earmark restore FOLDER"
+        " --force`",
     )
 
 

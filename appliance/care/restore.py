@@ -108,7 +108,8 @@ def _sounds(
         there = target.is_file() and target.stat().st_size == size
         if there and (trust or file_hash(target) == sha256):
             return None
-        return None if copy_sound(clip_place(place, sha256), target, sha256) else sha256
+        copied = copy_sound(clip_place(place, sha256), target, sha256, name_too=False)
+        return None if copied else sha256
 
     missing: list[str] = []
     # Threads: hashing lets the others run, and their fsyncs are gathered by the file system.
@@ -117,18 +118,20 @@ def _sounds(
             batch = rows[start : start + BATCH]
             missing += [sha256 for sha256 in threads.map(one, batch) if sha256 is not None]
             tell(start + len(batch), len(rows))
+        list(threads.map(fsync_folder, [*folder.clips.glob("??"), folder.clips]))
     return missing
 
 
-def copy_sound(source: Path, target: Path, sha256: str) -> bool:
-    """Copy a sound durably, if it is what its hash says; False when it is not, or not there."""
+def copy_sound(source: Path, target: Path, sha256: str, *, name_too: bool = True) -> bool:
+    """Copy a sound durably, if it is what its hash says; False when it is not, or not there. Of
+    `name_too` see `write_durably`."""
     try:
         content = source.read_bytes()
     except OSError:
         return False
     if hashlib.sha256(content).hexdigest() != sha256:
         return False
-    write_durably(target, content)
+    write_durably(target, content, name_too=name_too)
     return True
 
 

@@ -30,7 +30,7 @@ def copy_before(places: Places, version: str) -> Path | None:
         with closing(sqlite3.connect(source)) as db:
             db.execute("VACUUM INTO ?", (str(target),))
             counts = _counts(db)
-        with closing(sqlite3.connect(f"file:{target}?mode=ro", uri=True)) as copy:
+        with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro", uri=True)) as copy:
             verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
             copied = _counts(copy)
     except sqlite3.Error as error:

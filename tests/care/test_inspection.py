@@ -19,6 +19,7 @@ from appliance.library.datasets import Datasets
 from appliance.library.readiness import readiness
 from appliance.settings import CareSettings
 from tests.box import Box, until
+from tests.care.test_box import earmark
 from tests.care.test_retention import Library
 from tests.library.conftest import RATE, sound
 
@@ -173,17 +174,19 @@ def test_the_box_looks_when_asked(tmp_path: Path) -> None:
     box = Box(tmp_path / "box")
     try:
         client = box.start(180)
-        client.post("/quarantine/inspection")
-        found = until(
-            lambda: (seen := client.get("/quarantine"))["inspection"]["state"] == "done" and seen,
-            "the look ends",
-        )
+        found = earmark(box.data, "quarantine", "inspect")
+        assert found["inspection"]["state"] == "done"
         [item] = found["items"]
         assert (item["kind"], item["clip"]) == (CORRUPT, clips[0])
         assert client.get(f"/clips/{clips[0]}")["missing"]
         (box.data / "quarantine" / item["id"] / file.name).write_bytes(good)
-        assert not client.post(f"/quarantine/{item['id']}/restore")["missing"]
+        [back] = earmark(box.data, "quarantine", "restore", item["id"])
+        assert (back["id"], back["missing"]) == (clips[0], False)
         assert client.content(f"/clips/{clips[0]}/audio") == good
         assert client.get("/quarantine")["items"] == []
+        [notice] = earmark(box.data, "notices")
+        assert "1 files set aside" in notice["says"]
+        assert earmark(box.data, "notices", "read") == {"read": 1}
+        assert earmark(box.data, "notices") == []
     finally:
         assert box.stop() == 0, box.log.read_text()[-4000:]

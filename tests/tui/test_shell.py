@@ -8,6 +8,7 @@ from tests.box import Box
 from tests.tui.conftest import LARGE, running, shows
 from tui.keys import keys_of
 from tui.pages import PAGES
+from tui.toasts import toast_for
 
 pytestmark = pytest.mark.anyio
 
@@ -73,3 +74,11 @@ async def test_a_daemon_that_is_killed_and_returns_is_told_and_found_again(
             await pilot.pause(0.05)
         names = [row["name"] for row in empty_box.client.get("/labels")["items"]]
         assert "bell" in names
+
+
+def test_what_the_box_did_by_itself_is_said_with_what_to_do() -> None:
+    notice = {"id": 1, "topic": "database", "state": "failing", "says": "It was lost.", "at": 0.0}
+    said = toast_for("notice", {**notice, "advice": "`earmark\x1b[31m doctor`", "read_by": ""})
+    assert said is not None
+    assert (said[1], said[0].splitlines()[0]) == ("error", "It was lost.")
+    assert "\x1b" not in said[0]

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from appliance.api.answers import answer
 from appliance.api.condition import condition
 from appliance.api.services import ServicesDep
+from appliance.care.notices import Notice
 from appliance.care.space import SpaceState
 from appliance.jobs.job import Job
 from appliance.library.speech_filter import SpeechState
@@ -29,7 +30,7 @@ class Disk(BaseModel):
 
 class Status(BaseModel):
     """The box in one look; `job` is the one that holds the slot, `engine_work` the engine that
-    is being built now."""
+    is being built now, `notices` what the box did by itself and nobody has read yet."""
 
     version: str
     uptime_s: float
@@ -38,6 +39,7 @@ class Status(BaseModel):
     data_folder: str
     disk: Disk
     space: SpaceState
+    notices: list[Notice]
     memory_mb: float
     microphones: list[MicrophoneView]
     privacy: PrivacyState
