@@ -90,6 +90,7 @@ class Triggers:
             recording=False,
             this_hour=0,
             limited=False,
+            no_room=self.no_room(),
             missed=0,
             clips=0,
             last_at=None,
