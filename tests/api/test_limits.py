@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from appliance.api import limits, space
+from appliance.api import limits
 from appliance.api import server as server_module
 from appliance.api.limits import JSON_BYTES
+from appliance.library import disk
 from tests.api.conftest import CAP_MB, TOKEN, Server, Sound, incoming
 from tests.api.raw import ask, connect, read_reply
 
@@ -196,7 +197,7 @@ def test_connections_beyond_the_limit_are_closed_and_the_others_live(
 def test_a_full_disk_is_said_so_and_leaves_nothing(
     server: Server, monkeypatch: pytest.MonkeyPatch, sound: Sound
 ) -> None:
-    monkeypatch.setattr(space, "RESERVE", 1 << 60)
+    monkeypatch.setattr(disk, "RESERVE_BYTES", 1 << 60)
     answer = server.http().post("/clips", files={"file": sound().read_bytes()})
     assert answer.status_code == 507
     assert answer.json()["advice"]
