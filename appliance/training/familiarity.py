@@ -28,6 +28,9 @@ EXAMPLES = 512
 # So many of a hundred windows of known sounds that were held out are less familiar than the middle.
 STRANGE_SHARE = 5.0
 WIDTH = 0.6  # of the slope, in standard deviations of what was held out
+# The rooms that a held-out sound is laid over are few and its loudest window is whole; listening
+# meets others, and the sound's ragged ends: so many standard deviations are allowed for that.
+MEETS_OTHERS = 1.0
 NARROWEST = 0.1
 # Fewer held-out windows say nothing about the tail.
 FEWEST_WINDOWS = 20
@@ -100,8 +103,8 @@ def fit_scale(judged: Sequence[Judgement]) -> Scale | None:
     in_rooms = _joined(item.in_rooms for item in judged if item.in_rooms is not None)
     found = np.concatenate([clean, in_rooms])
     spread = max(float(found.std()), NARROWEST)
-    # The fewer windows, the less is known about the tail.
-    caution = spread * 2 / np.sqrt(len(found))
+    # And the fewer windows, the less is known about the tail.
+    caution = spread * (MEETS_OTHERS + 2 / np.sqrt(len(found)))
     return Scale(float(np.percentile(found, STRANGE_SHARE)) - float(caution), WIDTH * spread)
 
 

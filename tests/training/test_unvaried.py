@@ -13,7 +13,7 @@ from tests.training.job_folder import Clip, entry, read_json, run_worker, worker
 
 RATE = 16_000
 ALARMS = {"smoke alarm": 3_100.0, "door bell": 900.0}
-CLIP_S = 3.0
+CLIP_S = 4.0
 
 
 def alarm(hz: float, take: int, seconds: float = CLIP_S) -> np.ndarray:
@@ -39,13 +39,13 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     """Six takes of each alarm in a quiet room, and six of the room."""
     folder = tmp_path_factory.mktemp("clips")
     sounds = {label: [alarm(hz, take) for take in range(6)] for label, hz in ALARMS.items()}
-    sounds["background"] = [0.002 * room(CLIP_S, take) for take in range(6)]
+    sounds["background"] = [0.002 * room(1.5 * CLIP_S, take) for take in range(6)]
     made = []
     for label, takes in sounds.items():
         for take, samples in enumerate(takes):
             file = folder / f"{label} {take}.flac"
             soundfile.write(file, samples.clip(-1, 1), RATE, subtype="PCM_16")
-            made.append(entry(file, label, len(made), int(take >= 4)))
+            made.append(entry(file, label, len(made), int(take >= 3)))
     return made
 
 
