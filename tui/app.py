@@ -209,7 +209,7 @@ class EarmarkApp(App[None]):
 
     def _arrived(self) -> None:
         page = self._shown()
-        self.box.follow(page.LIVE if page is not None else ())
+        self.box.follow(page.followed if page is not None else ())
         self._describe()
         self._freshen()
 
@@ -217,7 +217,7 @@ class EarmarkApp(App[None]):
         """Let the page that is shown look again, if it has to."""
         page = self._shown()
         if page is not None and self.box.connected and not page.fresh:
-            self.box.follow(page.LIVE)
+            self.box.follow(page.followed)
             page.reload()
 
     def _shown(self) -> Page | None:

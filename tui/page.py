@@ -43,7 +43,8 @@ class Page(Screen[None]):
     TELLS: ClassVar[frozenset[str]] = frozenset()
     """Topics that this page shows so well that no toast is needed."""
     LIVE: ClassVar[tuple[str, ...]] = ()
-    """Topics that come several times a second: followed only while this page is shown."""
+    """Topics that come several times a second: followed only while this page is shown, and not
+    over a poor line."""
 
     DEFAULT_CSS = """
     Page { layout: vertical; background: $background; color: $foreground; }
@@ -76,6 +77,11 @@ class Page(Screen[None]):
         """Called about four times a second while the page is shown, after the events."""
 
     # --- for subclasses to use -----------------------------------------------------------------
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Of LIVE what this line bears."""
+        return () if self.earmark.low_bandwidth else self.LIVE
 
     @property
     def earmark(self) -> EarmarkApp:

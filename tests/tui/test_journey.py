@@ -55,7 +55,7 @@ async def test_from_a_microphone_to_a_confirmed_detection(empty_box: Box, tmp_pa
         # Record: the alarm with its label at once, the room without one.
         await shows(pilot, "Nothing is deployed")
         await pilot.press("f2")
-        await comes(pilot, lambda text: text.count("running") == 2, "both microphones")
+        await comes(pilot, lambda text: text.count(" dB  trigger") == 2, "both microphones")
         await pilot.press("l")
         await shows(pilot, "What is recorded?")
         await pilot.press(*"alarm", "enter")

@@ -94,6 +94,8 @@ async def test_over_a_poor_line_there_is_no_spectrogram(listening: Box) -> None:
         await shows(pilot, "running")
         await comes(pilot, lambda text: "%" in text.split("Hears now")[1], "scores")
         assert not app.screen.query_one("#sweep").display
+        # Nothing that comes several times a second is even asked for.
+        assert app.box._live is None
 
 
 async def test_an_empty_box_says_what_to_do(empty_box: Box) -> None:

@@ -40,7 +40,8 @@ class ListenPage(Page):
         "What the box hears. Above, each microphone with its level; below it the sound of the one "
         "that is chosen, drawn column by column (pitch upwards, loud is bright; ▲ sweeps "
         "over the oldest). At the left the five best scores, below the thresholds too; at the "
-        "right detections. Say right or wrong: the clip gets its label, and the next training "
+        "right detections: Enter shows the clip of one. Below the scores stands what was not "
+        "reported, and why. Say right or wrong: the clip gets its label, and the next training "
         "learns from it."
     )
     BINDINGS = [
@@ -89,7 +90,11 @@ class ListenPage(Page):
         status = await self.box.get("/status")
         self.earmark.status.update(status)
         found = await self.box.get("/detections", limit=DETECTIONS)
-        self.query_one(MicrophoneRows).update_views(status["microphones"])
+        rows = self.query_one(MicrophoneRows)
+        first = not rows.rows
+        rows.update_views(status["microphones"])
+        if first:
+            rows.first_running()
         self.query_one(DetectionRows).update_all(found["items"])
         self._describe()
         await self._look()
@@ -150,7 +155,11 @@ class ListenPage(Page):
         chosen = rows.selected
         entry = self._hearing.get(chosen) if chosen else None
         name = rows.name_of(chosen) if chosen else ""
-        self.query_one(Hearing).hear(name, entry, rows.silent)
+        # What was not reported changes all the time: too much for a poor line.
+        told = (
+            None if entry is None or not self.earmark.low_bandwidth else {**entry, "rejected": []}
+        )
+        self.query_one(Hearing).hear(name, told or entry, rows.silent)
 
     def _describe(self) -> None:
         status = self.earmark.status
@@ -165,8 +174,16 @@ class ListenPage(Page):
     def on_rows_moved(self, event: Rows.Moved) -> None:
         if event.rows.id == "microphones":
             self._loudest = []
-            self.query_one(Sweep).clear(NO_SOUND)
+            silent = self.query_one(MicrophoneRows).silent
+            self.query_one(Sweep).clear(f"no sound: it is {silent}" if silent else NO_SOUND)
             self._show_hearing()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        if event.rows.id == "detections" and (found := self.query_one(DetectionRows).meant):
+            if found.get("clip") is None:
+                self.notify("Its sound is not kept yet.", timeout=3)
+            else:
+                self.earmark.open_clips({"clips": [found["clip"]]})
 
     # --- what the keys do ----------------------------------------------------------------------
 
@@ -190,7 +207,7 @@ class ListenPage(Page):
         self.start(self._relabel)
 
     async def _relabel(self) -> None:
-        found = self.query_one(DetectionRows).selected
+        found = self.query_one(DetectionRows).meant
         if found is None:
             self.notify(NO_DETECTION, timeout=3)
             return
@@ -206,7 +223,7 @@ class ListenPage(Page):
     ) -> None:
         """Shown at once, sent as soon as the daemon is there."""
         rows = self.query_one(DetectionRows)
-        found = found or rows.selected
+        found = found or rows.meant
         if found is None:
             self.notify(NO_DETECTION, timeout=3)
             return

@@ -38,11 +38,11 @@ class RecordPage(Page):
         "records waits in the inbox of the Label screen."
     )
     BINDINGS = [
-        Binding("r", "record", "Record/stop"),
+        Binding("r", "record", "Record", tooltip="or stop"),
         Binding("space", "mark", "Choose"),
-        Binding("plus,equals_sign", "length(1)", "Longer", key_display="+"),
-        Binding("minus", "length(-1)", "Shorter", show=False, key_display="-"),
         Binding("l", "label", "Label…", tooltip="of what is recorded"),
+        Binding("plus,equals_sign", "length(1)", "Longer", key_display="+"),
+        Binding("minus", "length(-1)", "Shorter", key_display="-"),
         Binding("t", "trigger", "Trigger", tooltip="record by itself what rises, or not"),
         Binding("b", "background", "Background", tooltip="gather ten samples over five minutes"),
     ]
@@ -69,6 +69,7 @@ class RecordPage(Page):
 
     def on_mount(self) -> None:
         self.query_one("#microphones").focus()
+        self._describe()
 
     # --- what is shown -------------------------------------------------------------------------
 
@@ -123,8 +124,10 @@ class RecordPage(Page):
 
     def beat(self) -> None:
         now = time.monotonic()
-        every = SLOW_S if self.earmark.low_bandwidth else LOOK_S
-        busy = bool(self._recordings) or self.query_one(RecordRows).triggered
+        slow = self.earmark.low_bandwidth
+        every = SLOW_S if slow else LOOK_S
+        # Over a poor line nothing else brings the levels.
+        busy = bool(self._recordings) or self.query_one(RecordRows).triggered or slow
         if now - self._looked >= every and self.box.connected and busy:
             self._looked = now
             self.start(self._look)

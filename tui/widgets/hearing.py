@@ -1,16 +1,20 @@
-"""The five sounds that a microphone most probably hears now, below every threshold too."""
+"""The five sounds that a microphone most probably hears now, below every threshold too; under
+them what was not reported, and why."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from textual.content import Content
 
+from appliance.text import safe
 from tui.draw import bar, fit
 from tui.widgets.rows import Row, Rows
 
 TOP = 5
+REFUSED = 3
 NOTHING = "nothing is heard yet"
 
 
@@ -18,7 +22,7 @@ class Hearing(Rows):
     """`hear(entry)` with one microphone's part of `GET /hearing`."""
 
     DEFAULT_CSS = """
-    Hearing { width: 36; height: 1fr; padding: 0 1 0 0; }
+    Hearing { width: 36%; min-width: 36; max-width: 56; height: 1fr; padding: 0 1 0 0; }
     """
 
     def __init__(self, **rest: Any) -> None:
@@ -48,4 +52,22 @@ class Hearing(Rows):
                 f"{100 * one['score']:4.0f} %",
             )
             rows.append(Row(place, content))
+        if entry is not None and top:
+            rows += self._refused(entry)
         self.show(rows)
+
+    def _refused(self, entry: Mapping[str, Any]) -> list[Row]:
+        """The last candidates that were not reported; and that the microphone has moved."""
+        rows = []
+        drift = entry.get("drift") or {}
+        if drift.get("advice"):
+            words = Content.assemble((f" ! {safe(drift['advice'])}", "$warning"))
+            rows.append(Row("drift", words))
+        refused = (entry.get("rejected") or [])[::-1][:REFUSED]
+        if refused:
+            rows.append(Row("refused", Content.assemble((" not reported:", "$secondary"))))
+        for place, one in enumerate(refused):
+            when = time.strftime("%H:%M:%S", time.localtime(one["at"]))
+            words = f" {when} {safe(one['label'])}: {safe(one['reason'])}"
+            rows.append(Row(f"refused {place}", Content(words)))
+        return rows

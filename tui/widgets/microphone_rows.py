@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from tui.draw import fit, level
 from tui.widgets.rows import Row, Rows
 
-NAME_WIDTH = 16
+LEAST_NAME, MOST_NAME = 16, 32
 GOOD = ("running", "starting")
 
 
@@ -72,17 +73,24 @@ class MicrophoneRows(Rows):
         super().on_resize()
         self._show()
 
+    def first_running(self) -> None:
+        """Put the cursor on one that can be heard, unless it is on one."""
+        running = [view["id"] for view in self._views if view["status"]["state"] in GOOD]
+        if self.silent and running:
+            self.go_to(running[0])
+
     def _show(self) -> None:
         self.show([Row(view["id"], self._content(view), view) for view in self._views])
 
     def _content(self, view: Mapping[str, Any]) -> Content:
         status = view["status"]
-        name, state = fit(view["name"], NAME_WIDTH), str(status["state"])
+        width = name_width(self._views, self.size.width)
+        name, state = fit(view["name"], width), str(status["state"])
         if state not in GOOD:
             why = f"{status['detail'] or ''}  {status['advice'] or ''}".strip()
             mark = "" if state in ("stopped", "ended") else "! "
             return Content.assemble(name, " ", (f"{mark}{state}", "bold $warning"), f"  {why}")
-        room = max(8, min(48, self.size.width - NAME_WIDTH - 46))
+        room = max(8, min(48, self.size.width - width - 46))
         flags = "" if view["listen"] else "not listened to"
         lost = status["lost_frames"]
         return Content.assemble(
@@ -93,3 +101,9 @@ class MicrophoneRows(Rows):
             (f"{lost} frames lost" if lost else "none lost", "$warning" if lost else ""),
             f"  {flags}" if flags else "",
         )
+
+
+def name_width(views: Sequence[Mapping[str, Any]], room: int) -> int:
+    """Cells for the names: as many as the longest needs, where the window has them."""
+    longest = max((cell_len(str(view["name"])) for view in views), default=0)
+    return max(LEAST_NAME, min(longest, MOST_NAME, room // 4))

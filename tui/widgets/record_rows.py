@@ -8,7 +8,7 @@ from typing import Any
 from textual.content import Content
 
 from tui.draw import LOWEST_DBFS, fit, level
-from tui.widgets.microphone_rows import GOOD, NAME_WIDTH
+from tui.widgets.microphone_rows import GOOD, name_width
 from tui.widgets.rows import Row, Rows
 
 
@@ -75,11 +75,12 @@ class RecordRows(Rows):
     def _content(self, view: Mapping[str, Any]) -> Content:
         status = view["status"]
         chosen = "[x] " if view["id"] in self._chosen else "[ ] "
-        name, state = fit(view["name"], NAME_WIDTH), str(status["state"])
+        width = name_width(self._views, self.size.width)
+        name, state = fit(view["name"], width), str(status["state"])
         if state not in GOOD:
             why = f"{status['detail'] or ''}  {status['advice'] or ''}".strip()
             return Content.assemble(chosen, name, " ", (f"! {state}", "bold $warning"), f"  {why}")
-        room = max(10, min(40, self.size.width - NAME_WIDTH - 40))
+        room = max(10, min(40, self.size.width - width - 40))
         meter = level(status["level_dbfs"], status["peak_dbfs"], room)
         trigger = self._triggers.get(view["id"])
         words = "trigger off"
