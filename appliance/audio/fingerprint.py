@@ -50,8 +50,7 @@ COVERED = 0.6
 """So much of the shorter clip must lie within the other."""
 # The share of bits that may differ, by the frames compared: of few frames, more must agree.
 # Measured on ESC-10 and FSDD, see docs/benchmarks.md.
-SHORT_FRAMES, SHORT_LIMIT = 20, 0.20
-LONG_FRAMES, LONG_LIMIT = 125, 0.28
+LIMIT_FRAMES, LIMITS = (8, 20, 125), (0.15, 0.20, 0.28)
 
 _AT_ONCE = 64
 Words = NDArray[np.uint32]
@@ -142,9 +141,9 @@ def compare(first: Words, second: Words) -> Likeness | None:
     heard = first != 0, second != 0
     needed = max(FEWEST_FRAMES, COVERED * min(int(heard[0].sum()), int(heard[1].sum())))
     size = 1 << int(len(first) + len(second)).bit_length()
-    agreed = _correlate(_signs(first, heard[0]), _signs(second, heard[1]), size)
-    ours, theirs = (mask[:, None].astype(np.float32) for mask in heard)
-    frames = np.rint(_correlate(ours, theirs, size))
+    agreed = _correlate(_signs(first), _signs(second), size)
+    both = [mask[:, None].astype(np.float32) for mask in heard]
+    frames = np.rint(_correlate(both[0], both[1], size))
     wrong = np.where(frames >= needed, 0.5 - agreed / (2 * BITS * np.maximum(frames, 1)), 1.0)
     lag = int(wrong.argmin())
     if wrong[lag] > limit(float(frames[lag])):
@@ -156,7 +155,7 @@ def compare(first: Words, second: Words) -> Likeness | None:
 
 def limit(frames: float) -> float:
     """The share of bits in which two copies may differ when so many frames were compared."""
-    return float(np.interp(frames, [SHORT_FRAMES, LONG_FRAMES], [SHORT_LIMIT, LONG_LIMIT]))
+    return float(np.interp(frames, LIMIT_FRAMES, LIMITS))
 
 
 def _energies(padded: Samples) -> NDArray[np.float32]:
@@ -184,11 +183,12 @@ def _edges() -> NDArray[np.int64]:
     return np.round(edges).astype(np.int64)
 
 
-def _signs(words: Words, heard: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """[frames, BITS]: 1 and -1 for the bits, 0 where there is silence."""
+def _signs(words: Words) -> NDArray[np.float32]:
+    """[frames, BITS]: 1 and -1 for the bits, 0 where a frame tells nothing."""
     content = np.ascontiguousarray(words, dtype="<u4").view(np.uint8).reshape(-1, 4)
     bits = np.unpackbits(content, axis=1, bitorder="little").astype(np.float32)
-    return (2 * bits - 1) * heard[:, None]
+    bits[words == 0] = 0.5
+    return 2 * bits - 1
 
 
 def _correlate(
@@ -204,4 +204,5 @@ def _hashed(words: Words) -> NDArray[np.uint32]:
     mixed: NDArray[np.uint32] = words.astype(np.uint32)
     for _ in range(2):
         mixed = (mixed ^ (mixed >> np.uint32(16))) * np.uint32(0x45D9F3B)
-    return np.asarray(mixed ^ (mixed >> np.uint32(16)), dtype=np.uint32)
+    mixed ^= mixed >> np.uint32(16)
+    return mixed

@@ -68,4 +68,5 @@ def _hits(run: _Run, probes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     begins, counts = begins[some], counts[some]
     # The positions begins[i] .. begins[i] + counts[i] - 1 of all i in one array.
     within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.asarray(run.clips[np.repeat(begins, counts) + within], dtype=np.uint32)
+    found: NDArray[np.uint32] = run.clips[np.repeat(begins, counts) + within]
+    return found

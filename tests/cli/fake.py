@@ -101,7 +101,7 @@ class FakeDaemon:
             for clip in self.clips:
                 if clip["id"] in body["clips"]:
                     clip["label"] = body["label"]
-            return 200, {"changed": len(body["clips"])}
+            return 200, {"changed": len(body["clips"]), "warnings": []}
         if (method, path) == ("POST", "/clips"):
             items = json.loads(body["items"])
             pairs = zip(items, body["files"], strict=True)

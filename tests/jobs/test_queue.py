@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -307,7 +308,7 @@ def test_the_plan_rests_on_what_the_last_training_reached(house: House) -> None:
 
 
 def test_a_training_that_hardly_began_tells_no_speed() -> None:
-    line = {"phase": "training", "step": 1, "elapsed_s": 1.0}
+    line: dict[str, Any] = {"phase": "training", "step": 1, "elapsed_s": 1.0}
     later = [{**line, "step": 1 + n, "elapsed_s": 1.0 + n / 4} for n in range(41)]
     assert reached_speed([]) is None
     assert reached_speed(later[:10]) is None

@@ -47,6 +47,7 @@ def test_publishing_freezes_what_is_labelled(
         "label": "dog",
         "session": clip.session,
         "session_key": "d0",
+        "group": clip.session,
         "microphone": None,
         "source": "recording",
         "filename": None,

@@ -34,7 +34,7 @@ Sound = tuple[Samples, int]
 
 def encoded(sound: Sound, **how: object) -> Sound:
     memory = io.BytesIO()
-    with soundfile.SoundFile(memory, "w", sound[1], 1, **how) as file:  # type: ignore[arg-type]
+    with soundfile.SoundFile(memory, "w", sound[1], 1, **how) as file:
         file.write(sound[0])
     memory.seek(0)
     samples, rate = soundfile.read(memory, dtype="float32")
@@ -51,8 +51,14 @@ def trimmed(sound: Sound) -> Sound:
     return samples[int(0.05 * len(samples)) + 211 : int(0.96 * len(samples))], rate
 
 
+def quieter(sound: Sound) -> Sound:
+    """By 12 dB, in 16 bits again."""
+    rounded: Samples = np.round(sound[0] * 8192).astype(np.float32) / np.float32(32768)
+    return rounded, sound[1]
+
+
 COPIES: dict[str, Callable[[Sound], Sound]] = {
-    "quieter": lambda sound: (np.round(sound[0] * 8192).astype(np.float32) / 32768, sound[1]),
+    "quieter": quieter,
     "trimmed": trimmed,
     "MP3": as_mp3,
     "Vorbis": lambda sound: encoded(sound, format="OGG", subtype="VORBIS", compression_level=0.6),
