@@ -130,7 +130,7 @@ def test_a_sound_that_it_meets_in_the_middle_is_no_disagreement(
     name = box.version({"hum": LOW_HZ})
     box.deployments.prepare(name, "fp32").close()  # so that beginning takes no time
     soundfile.write(
-        tmp_path / "scene.wav", scene(40, [(3.0, 25.0, LOW_HZ), (34.0, 0.5, LOW_HZ)]), 16_000
+        tmp_path / "scene.wav", scene(40, [(3.0, 25.0, LOW_HZ), (34.0, 3.0, LOW_HZ)]), 16_000
     )
     box.replay(tmp_path / "scene.wav")
     until(lambda: box.heard(), "the long sound")
