@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.content import Content
 
-from appliance.text import safe
+from appliance.text import count, safe
 from appliance.units import human_duration, human_size
 from tui.draw import bar
 from tui.words import deployment_words, job_words, privacy_words, speech_words
@@ -32,7 +32,7 @@ def status_lines(status: Mapping[str, Any]) -> list[Content]:
         _row("disk", f"{bar(used, BAR)} {free} free of {human_size(disk['total'])}"),
         _row("daemon", f"{status['memory_mb']:.0f} MB of memory, {safe(status['data_folder'])}"),
         _row("clock", clock),
-        _row("library", f"{status['clips']} clips, {status['labels']} labels"),
+        _row("library", f"{count(status['clips'], 'clip')}, {count(status['labels'], 'label')}"),
     ]
     if speech := speech_words(status.get("speech")):
         lines.append(_row("speech", speech))

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from appliance.cli.common import State
-from appliance.cli.output import percent, safe, say
+from appliance.cli.output import count, percent, safe, say
 from appliance.cli.progress import Progress
 from appliance.units import human_size
 
@@ -63,7 +63,7 @@ def show_certificate(figures: dict[str, Any]) -> None:
             f"as trained {percent(figures['reference_accuracy'])}"
         )
     say(
-        f"  compared on {figures['windows']} windows: same label on "
+        f"  compared on {count(figures['windows'], 'window')}: same label on "
         f"{percent(figures['agreement'])} ({percent(figures['needed_agreement'])} needed), "
         f"largest difference {_small(figures['largest_difference'])}{accuracy}"
     )

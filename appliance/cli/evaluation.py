@@ -169,7 +169,7 @@ def _curves(curves: list[dict[str, Any]]) -> None:
             else f"{first:.3f} to {last:.3f}"
         )
         steps = [point.get("step") for point in curves if point.get(name) is not None]
-        over = f" over {steps[-1]} steps" if steps and steps[-1] is not None else ""
+        over = f" over {count(steps[-1], 'step')}" if steps and steps[-1] is not None else ""
         say()
         say(f"{name}: {shown}{over}", "bold")
         for line in plot(values, width=width):
@@ -179,7 +179,7 @@ def _curves(curves: list[dict[str, Any]]) -> None:
 def show_version(version: dict[str, Any], card: dict[str, Any]) -> None:
     """Where a version comes from and how it was trained."""
     train = card.get("train") or {}
-    steps = f"{train['steps']} steps" if train.get("steps") is not None else None
+    steps = count(train["steps"], "step") if train.get("steps") is not None else None
     if steps and train.get("epochs") is not None:
         steps += f", {train['epochs']:.0f} epochs"
     pairs(

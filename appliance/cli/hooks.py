@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from appliance.cli.common import State, emit, group, pass_state
-from appliance.cli.output import fold, moment, right, safe, say, table
+from appliance.cli.output import count, fold, moment, right, safe, say, table
 
 
 @group(
@@ -47,7 +47,7 @@ def hooks(state: State, context: click.Context) -> None:
         ],
     )
     if seen["dropped"]:
-        say(f"{seen['dropped']} events were dropped: the hooks are too slow", "yellow")
+        say(f"{count(seen['dropped'], 'event')} dropped: the hooks are too slow", "yellow")
 
 
 def _how(hook: dict[str, Any]) -> str:

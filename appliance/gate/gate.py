@@ -43,6 +43,7 @@ from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.recording.history import History
 from appliance.settings import Settings
+from appliance.text import count
 
 log = logging.getLogger(__name__)
 
@@ -353,11 +354,11 @@ def _sentence(made: dict[str, Any]) -> str:
     if candidate["honest"]["clips"]:
         parts.append(
             f"recall {live['honest']['recall']:.0%} to {candidate['honest']['recall']:.0%} on "
-            f"{candidate['honest']['clips']} labelled clips"
+            f"{count(candidate['honest']['clips'], 'labelled clip')}"
         )
     if made["heard_s"]:
         parts.append(
-            f"{made['gained_count']} events gained and {made['lost_count']} lost in "
+            f"{count(made['gained_count'], 'event')} gained and {made['lost_count']} lost in "
             f"{made['heard_s'] / 3600:.1f} h of history"
         )
     return "no regression: " + (", ".join(parts) or "nothing could be judged")

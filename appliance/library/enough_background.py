@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from appliance.text import count
+
 BACKGROUND = "background"
 # Below this, the background is thin: 20 clips of 3 s, say.
 FEWEST_CLIPS = 20
@@ -25,8 +27,8 @@ def background_warnings(seconds: Sequence[float], sessions: int) -> list[str]:
     total, warnings = sum(seconds), []
     if len(seconds) < FEWEST_CLIPS or total < FEWEST_SECONDS:
         warnings.append(
-            f"thin background: {len(seconds)} clips, {total:.0f} s; from {FEWEST_CLIPS} clips and"
-            f" {FEWEST_SECONDS:.0f} s on, false alarms become rarer; {_ADVICE}"
+            f"thin background: {count(len(seconds), 'clip')}, {total:.0f} s; from {FEWEST_CLIPS}"
+            f" clips and {FEWEST_SECONDS:.0f} s on, false alarms become rarer; {_ADVICE}"
         )
     if 1 < sessions < FEWEST_SESSIONS:  # of one, readiness says more
         warnings.append(

@@ -24,6 +24,7 @@ from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
 from appliance.store.database import Database
+from appliance.text import count as plural
 
 log = logging.getLogger(__name__)
 
@@ -298,11 +299,11 @@ def _sentence(
 ) -> str:
     if hours < 1:
         return "it has listened for less than an hour: a guess until it has heard more"
-    heard = f"{hours:.0f} hours of {microphones} microphone{'s' * (microphones != 1)}"
+    heard = f"{plural(round(hours), 'hour')} of {plural(microphones, 'microphone')}"
     words = (
         f"{count} false in {heard}: {count / hours * 24:.2g} a day, "
         f"between {low:.2g} and {high:.2g} with a chance of {COVERAGE:.0%}"
     )
     if guessed and per_day is not None:
-        words += f"; a guess until it has heard {24 / per_day:.0f} hours"
+        words += f"; a guess until it has heard {plural(round(24 / per_day), 'hour')}"
     return words

@@ -233,7 +233,9 @@ class History:
         try:
             return self._microphones.get(key).id
         except NotFound:
-            return key  # removed since; its history is still known by its id
+            # Removed since; its history is still known by its id, and by its last name.
+            former = {gone.name: gone.id for gone in reversed(self._microphones.former())}
+            return former.get(key, key)
 
     # --- changing ------------------------------------------------------------------------------
 

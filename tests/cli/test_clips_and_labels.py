@@ -81,7 +81,7 @@ def test_labelling_one_many_and_by_conditions(library: Shell, sounds: Path) -> N
     assert library("label", "wolf", dogs[0]).status == 1  # nobody has created it
     assert library.json("label", "wolf", *dogs[:2], "--create") == {"changed": 2}
     assert library.json("label", "wolf", "-", text=f"{dogs[2]}\n{dogs[3]}\n") == {"changed": 2}
-    assert library("label", "dog", "--labelled", "wolf").status == 2
+    assert library("label", "dog", "--labelled", "wolf").status == 1  # nobody said yes
     assert library.json("label", "dog", "--labelled", "wolf", "--yes") == {"changed": 4}
     assert library.json("label", "--none", dogs[0]) == {"changed": 1}
     assert library("label", "dog", "99999").status == 1

@@ -23,8 +23,8 @@ def test_the_specification_is_shown_and_nobody_agrees_by_accident(library: Shell
     assert specification["plan"]["steps"] > 0
     assert specification["readiness"]["ready"]
     done = library("train")
-    assert done.status == 2
-    assert "give --yes to agree" in done.err
+    assert done.status == 1
+    assert "--yes answers yes" in done.err
     for title in ("dataset version", "limit", "plan", "starts"):
         assert re.search(rf"^{title}  +\S", done.out, re.M)
     for words in (
@@ -44,6 +44,7 @@ def test_a_job_is_queued_followed_and_cancelled(library: Shell) -> None:
     job = library.json("train", "--yes", "--max-minutes", "6", "--dataset-version", "first")
     second = library.json("train", "--yes", "--dataset-version", "first")
     assert job["dataset_version"] == second["dataset_version"] == "first"
+    assert "dog" in library("train", "--dry-run", "--dataset-version", "first").out
     assert second["state"] == "queued"
     assert second["position"] == 1
     assert "number 1" in library("jobs").out
@@ -53,7 +54,7 @@ def test_a_job_is_queued_followed_and_cancelled(library: Shell) -> None:
     assert library("cancel", second["id"]).status == 0
     out, _ = waiting.communicate(timeout=60)
     assert waiting.returncode == 1
-    assert f"Job {second['id']} is cancelled (cancelled)." in out
+    assert f"Job {second['id']} is cancelled." in out
     assert library("cancel", job["id"]).status == 0
     ended = library.json("job", job["id"], "--wait", status=1)
     assert ended["state"] == "cancelled"
@@ -86,6 +87,7 @@ def version(library: Shell, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_a_version_and_its_figures(library: Shell, version: str, tmp_path: Path) -> None:
     assert version in library("versions").out
+    assert library.json("version", version.removeprefix("V"))["name"] == version
     shown = library("version", version)
     assert shown.status == 0
     assert "1 background" in shown.out
@@ -111,7 +113,9 @@ def test_deploy_predict_and_hear(library: Shell, version: str, tmp_path: Path) -
         soundfile.write(file, toy.tone(hz, 3.0), toy.RATE)
     refused = library("predict", high)
     assert refused.status == 1
-    assert "no version is deployed" in refused.err
+    assert f"earmark deploy {version}" in refused.err
+    told = library("thresholds", "set", "dog", "0.6")
+    assert "Nothing is deployed" in told.out + told.err
     assert library("listen", "--seconds", "1").status == 1
     assert library("deploy", "V999").status == 1
     assert library("deploy", version, "--precision", "fp99").status == 1
@@ -151,3 +155,7 @@ def test_deploy_predict_and_hear(library: Shell, version: str, tmp_path: Path) -
     exported = library.json("export", tmp_path / "out", "--no-clips")
     assert exported["detections"] >= 1
     assert library("devices", "remove", "tones", "--yes").status == 0
+    assert "tones (removed)" in library("detections", "--microphone", "tones").out
+    unknown = library("detections", "--label", "lwo")
+    assert unknown.status == 1
+    assert "did you mean 'low'?" in unknown.err

@@ -17,6 +17,7 @@ from appliance.clock import monotonic_ns
 from appliance.errors import InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.library.clips import Clips
+from appliance.library.microphones import FormerMicrophone
 from appliance.paths import DataFolder
 from appliance.recording import tape as tape_module
 from appliance.recording.history import History
@@ -71,6 +72,9 @@ class HandMicrophones:
         if key not in self.captures:
             raise NotFound(f"no {key}")
         return type("View", (), {"id": key})()
+
+    def former(self) -> list[FormerMicrophone]:
+        return [FormerMicrophone(MIC, "hall", 0.0)]
 
 
 class Shelf:
@@ -228,6 +232,7 @@ def test_a_stretch_becomes_a_clip_of_the_session_of_its_time(shelf: Shelf) -> No
     # A person names a time, not a minute.
     minute, start_s = shelf.history.place(MIC, first.at + 8)
     assert shelf.history.cut(MIC, minute, start_s, start_s + 4, None, "anna").id == clip.id
+    assert shelf.history.place("hall", first.at + 8) == (minute, start_s), "by its former name"
     with pytest.raises(NotFound, match="not in the history"):
         shelf.history.place(MIC, first.at - 60)
     with pytest.raises(NotFound, match="not in the history any more"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.content import Content
 
+from appliance.text import count
 from tui.draw import LOWEST_DBFS, fit, level
 from tui.widgets.microphone_rows import GOOD, name_width
 from tui.widgets.rows import Row, Rows
@@ -90,6 +91,8 @@ class RecordRows(Rows):
                 place = round(min(max(1 - opens / LOWEST_DBFS, 0.0), 1.0) * (room - 1))
                 meter = Content.assemble(meter[:place], (">", "bold $accent"), meter[place + 1 :])
             words = f"trigger at {opens:.0f} dB" if opens is not None else "trigger on"
-            words += ", recording" if trigger["recording"] else f", {trigger['clips']} clips"
+            words += (
+                ", recording" if trigger["recording"] else f", {count(trigger['clips'], 'clip')}"
+            )
         now = f" {status['level_dbfs']:4.0f} dB  "
         return Content.assemble(chosen, name, " ", meter, now, words)
