@@ -264,6 +264,9 @@ class EarmarkApp(App[None]):
         if waiting := len(self.outbox):
             parts.append(f"{waiting} to send")
         parts.append("connected" if not self._trouble and self.status else "not connected")
-        page.query_one(TopBar).show(" · ".join(parts))
         text = self._trouble or self._note
-        page.query_one(Banner).show(text, note=not self._trouble)
+        # None while the program ends: its parts go before the page.
+        for bar in page.query(TopBar):
+            bar.show(" · ".join(parts))
+        for banner in page.query(Banner):
+            banner.show(text, note=not self._trouble)

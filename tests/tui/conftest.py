@@ -109,8 +109,13 @@ async def running(
 
 
 async def shows(pilot: Pilot[None], what: str, timeout: float = 20.0) -> str:
-    """Wait until `what` stands on the screen; the whole screen as text."""
-    return await comes(pilot, lambda text: what in text, f"{what!r} on the screen", timeout)
+    """Wait until `what` stands on the screen, on one line or broken over two; the whole screen as
+    text."""
+
+    def there(text: str) -> bool:
+        return what in text or what in " ".join(text.split())
+
+    return await comes(pilot, there, f"{what!r} on the screen", timeout)
 
 
 async def comes(pilot: Pilot[None], question: Any, words: str, timeout: float = 20.0) -> str:
