@@ -108,6 +108,7 @@ class Inspection:
         if not rebuild.is_wanted(self._folder):
             self._wake.wait(FIRST_S)
         while not self._stopping:
+            self._wake.clear()
             try:
                 if self._asked or self._due():
                     self._look()
@@ -116,7 +117,6 @@ class Inspection:
             self._asked = False
             if not self._stopping:
                 self._wake.wait(REST_S)
-                self._wake.clear()
 
     def _due(self) -> bool:
         last = self._table.latest()

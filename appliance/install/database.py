@@ -9,8 +9,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from appliance.care.rebuild import wanted
 from appliance.install.places import Places
 from appliance.install.system import InstallFailed
+from appliance.paths import DataFolder
 
 _SIDE_FILES = ("-wal", "-shm")
 
@@ -67,7 +69,10 @@ def put_back(places: Places, copy: Path) -> Path:
     partial.chmod(0o600)
     _sync(partial)
     partial.rename(database)
-    _belongs_to_owner_of(places.data, aside.parent, aside, database)
+    # Sounds that the failed release recorded have no row in this one: they become clips again.
+    folder = DataFolder(places.data)
+    wanted(folder, "an upgrade was taken back")
+    _belongs_to_owner_of(places.data, aside.parent, aside, database, folder.rebuild)
     return aside
 
 
