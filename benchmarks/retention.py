@@ -55,22 +55,26 @@ def fill(db: Database, folder: DataFolder, clips: int) -> None:
             "INSERT INTO labels (name, created_at) VALUES (?, 0)",
             [(f"label {number}",) for number in range(LABELS)],
         )
-        tx.conn.executemany(
-            f"INSERT INTO clips ({columns}) VALUES (?, ?, ?, 1, 'detection', 5, 16000, {SIZE},"
-            " -3, -20, 1.7e9, 'boot', 0, 1, 1.7e9, ?, ?)",
-            (
-                (
-                    name,
-                    name,
-                    1 + number % LABELS if number % 10 == 0 else None,
-                    number % KEPT_EVERY == 1,
-                    json.dumps(
-                        {"suggested": f"label {number % LABELS}", "score": 0.75 + number % 25 / 100}
-                    ),
-                )
-                for number, name in enumerate(names)
+    rows = [
+        (
+            name,
+            name,
+            1 + number % LABELS if number % 10 == 0 else None,
+            number % KEPT_EVERY == 1,
+            json.dumps(
+                {"suggested": f"label {number % LABELS}", "score": 0.75 + number % 25 / 100}
             ),
         )
+        for number, name in enumerate(names)
+    ]
+    # Not at once: SQLite's cache overflows into the WAL, again and again, to gigabytes.
+    for start in range(0, clips, 1000):
+        with db.write() as tx:
+            tx.conn.executemany(
+                f"INSERT INTO clips ({columns}) VALUES (?, ?, ?, 1, 'detection', 5, 16000, {SIZE},"
+                " -3, -20, 1.7e9, 'boot', 0, 1, 1.7e9, ?, ?)",
+                rows[start : start + 1000],
+            )
     for name in names:
         file = folder.clip(name)
         file.parent.mkdir(exist_ok=True)
