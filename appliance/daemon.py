@@ -143,8 +143,15 @@ def running(
     settings: Settings,
     on_command_line: tuple[str, ...] = (),
     kit: Kit | None = None,
+    *,
+    decoder: Decoder | None = None,
+    idle: bool = False,
 ) -> Generator[Services, None, None]:
-    """Build and start every part of the box; stop them in reverse order at the end."""
+    """Build and start every part of the box; stop them in reverse order at the end.
+
+    decoder: one that runs already, and goes on. idle: start no part; for tests of the API, in
+    which nothing listens, trains or records until it is asked.
+    """
     stops: list[tuple[str, Callable[[], object]]] = []
     try:
         tail = LogTail()
@@ -155,9 +162,10 @@ def running(
         db = Database(folder.database)
         stops.append(("database", db.close))
         bus = EventBus()
-        decoder = Decoder(settings.audio.decode_workers)
-        decoder.start()
-        stops.append(("decoder", decoder.close))
+        if decoder is None:
+            decoder = Decoder(settings.audio.decode_workers)
+            decoder.start()
+            stops.append(("decoder", decoder.close))
 
         clips = Clips(db, folder, bus)
         clips.sweep()
@@ -249,7 +257,7 @@ def running(
             low_space=space.low,
             kit=kit,
         )
-        for name, part in (
+        parts = (
             ("hooks", hooks),
             ("space", space),
             ("privacy", privacy),
@@ -272,7 +280,8 @@ def running(
             ("courtesy", courtesy),
             ("retention", retention),
             ("clock", ClockSet(db)),
-        ):
+        )
+        for name, part in () if idle else parts:
             part.start()
             stops.append((name, part.stop))
         yield Services(
