@@ -150,8 +150,15 @@ def running(
     settings: Settings,
     on_command_line: tuple[str, ...] = (),
     kit: Kit | None = None,
+    *,
+    decoder: Decoder | None = None,
+    idle: bool = False,
 ) -> Generator[Services, None, None]:
-    """Build and start every part of the box; stop them in reverse order at the end."""
+    """Build and start every part of the box; stop them in reverse order at the end.
+
+    decoder: one that runs already, and goes on. idle: start no part; for tests of the API, in
+    which nothing listens, trains or records until it is asked.
+    """
     stops: list[tuple[str, Callable[[], object]]] = []
     try:
         tail = LogTail()
@@ -167,9 +174,10 @@ def running(
         db.make_room = folder.reserve.give
         stops.append(("database", db.close))
         bus = EventBus()
-        decoder = Decoder(settings.audio.decode_workers)
-        decoder.start()
-        stops.append(("decoder", decoder.close))
+        if decoder is None:
+            decoder = Decoder(settings.audio.decode_workers)
+            decoder.start()
+            stops.append(("decoder", decoder.close))
 
         clips = Clips(db, folder, bus)
         clips.speech.switch(settings.privacy.drop_speech)
@@ -284,7 +292,7 @@ def running(
             low_space=lambda: space.low() or bool(notices.unread()),
             kit=kit,
         )
-        for name, part in (
+        parts = (
             ("hooks", hooks),
             ("space", space),
             ("privacy", privacy),
@@ -309,7 +317,8 @@ def running(
             ("fingerprints", Fingerprints(clips, listener.lagging)),
             ("clock", ClockSet(db)),
             ("inspection", inspection),
-        ):
+        )
+        for name, part in () if idle else parts:
             part.start()
             stops.append((name, part.stop))
         notices.tell(bus)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,47 +20,11 @@ from appliance.api.app import create_app
 from appliance.api.server import server_config
 from appliance.api.services import Services
 from appliance.audio.decode import Decoder
-from appliance.care.backups import Backups
-from appliance.care.inspection import Inspection
-from appliance.care.notices import Notices
-from appliance.care.quarantine import Quarantine
-from appliance.care.quiet_hours import QuietHours
-from appliance.care.retention import Retention
-from appliance.care.space import Space
 from appliance.client import Client
-from appliance.events import EventBus
-from appliance.gate.comparisons import Comparisons
-from appliance.gate.gate import Gate
-from appliance.gate.shadow import Shadow
-from appliance.gate.shadow_table import Shadows
-from appliance.hardware.hardware import Hardware
+from appliance.daemon import running
 from appliance.hardware.kit import Kit
-from appliance.hooks.hooks import Hooks
-from appliance.inbox.table import Inbox
-from appliance.jobs.queue import Queue
-from appliance.jobs.runner import Runner
-from appliance.library.clips import Clips
-from appliance.library.datasets import Datasets
-from appliance.library.labels import Labels
-from appliance.library.microphones import MicrophoneRecords
-from appliance.library.schedules import ScheduleRecords
-from appliance.live.detections import Detections
-from appliance.live.listener import Listener
-from appliance.live.rates import Rates
-from appliance.live.tally import Tally
-from appliance.models.deploy import Deployments
-from appliance.models.thresholds import Thresholds
-from appliance.models.versions import Versions
 from appliance.paths import DataFolder
-from appliance.recording.background import Background
-from appliance.recording.history import History
-from appliance.recording.microphones import Microphones
-from appliance.recording.privacy import Privacy
-from appliance.recording.recorder import Recorder
-from appliance.recording.schedule import Schedules
-from appliance.recording.triggered import Triggers
 from appliance.settings import HttpSettings, Settings
-from appliance.store.database import Database
 from firmware_hooks.hotplug import FakeHotplug
 from firmware_hooks.lines import FakeLines
 from firmware_hooks.power_control import FakePower
@@ -70,117 +35,22 @@ CAP_MB = 20
 RATE = 16_000
 
 
-def build_services(root: Path, decoder: Decoder) -> Services:
-    """As the daemon does it, but nothing listens, trains or records until a test starts it."""
-    settings = Settings(http=HttpSettings(port=0, max_upload_mb=CAP_MB))
+@contextmanager
+def services_on(root: Path, decoder: Decoder) -> Iterator[Services]:
+    """The daemon's own, on a fake board; nothing listens, trains or records until a test starts
+    it."""
     folder = DataFolder(root)
     folder.create()
-    db = Database(folder.database)
-    bus = EventBus()
-    clips = Clips(db, folder, bus)
-    datasets = Datasets(db, folder)
-    versions = Versions(db, folder, bus)
-    deployments = Deployments(db, folder, versions, bus)
-    thresholds = Thresholds(db, settings)
-    microphones = Microphones(MicrophoneRecords(db), bus, settings)
-    recorder = Recorder(microphones, clips, bus)
-    detections = Detections(db, clips, bus)
-    queue = Queue(db, folder, datasets, versions, bus, settings)
-    privacy = Privacy(db, microphones, bus)
-    runner = Runner(queue, folder, settings)
-    listener = Listener(microphones, deployments, detections, thresholds, settings, bus)
-    history = History(microphones, clips, folder, settings, bus)
-    hardware = Hardware(
-        settings.board,
-        db=db,
-        folder=folder,
-        bus=bus,
-        clips=clips,
-        microphones=microphones,
-        privacy=privacy,
-        history=history,
-        recorder=recorder,
-        queue=queue,
-        runner=runner,
-        deployments=deployments,
-        listener=listener,
-        kit=Kit(
-            FakeSensors(watts={"VDD_IN": 4.8}), FakeLines(), FakePower(), FakeHotplug(), {}, root
-        ),
-    )
-    inbox = Inbox(db)
-    quarantine, notices = Quarantine(folder), Notices(folder)
-    notices.tell(bus)
-    backups = Backups(folder, settings, bus)
-    return Services(
-        settings=settings,
-        folder=folder,
-        db=db,
-        bus=bus,
-        decoder=decoder,
-        clips=clips,
-        labels=Labels(db, bus),
-        datasets=datasets,
-        microphones=microphones,
-        privacy=privacy,
-        quiet_hours=QuietHours(privacy, ()),
-        recorder=recorder,
-        triggers=Triggers(microphones, clips, bus, settings),
-        schedules=Schedules(ScheduleRecords(db), recorder, bus),
-        background=Background(microphones, clips, bus),
-        queue=queue,
-        runner=runner,
-        versions=versions,
-        deployments=deployments,
-        thresholds=thresholds,
-        rates=Rates(db, Tally(db), thresholds, deployments, versions, bus),
-        detections=detections,
-        listener=listener,
-        hardware=hardware,
-        hooks=Hooks(folder, settings.hooks, bus),
-        inbox=inbox,
-        history=history,
-        gate=Gate(
-            Comparisons(db),
-            versions,
-            deployments,
-            datasets,
-            clips,
-            detections,
-            thresholds,
-            history,
-            folder,
-            settings,
-            bus,
-        ),
-        shadow=Shadow(
-            Shadows(db),
-            versions,
-            deployments,
-            listener,
-            detections,
-            inbox,
-            thresholds,
-            settings,
-            bus,
-        ),
-        space=Space(folder.root, settings.space, bus),
-        retention=Retention(db, clips, folder, settings.retention, bus),
-        backups=backups,
-        quarantine=quarantine,
-        notices=notices,
-        inspection=Inspection(
-            db,
-            clips,
-            datasets,
-            folder,
-            settings.care,
-            quarantine=quarantine,
-            notices=notices,
-            backup_places=backups.places,
-        ),
-        token=TOKEN,
-    )
+    folder.token.touch(0o600)
+    folder.token.write_text(TOKEN)
+    board = FakeSensors(watts={"VDD_IN": 4.8})
+    kit = Kit(board, FakeLines(), FakePower(), FakeHotplug(), {}, root)
+    settings = Settings(http=HttpSettings(port=0, max_upload_mb=CAP_MB))
+    with running(folder, settings, kit=kit, decoder=decoder, idle=True) as services:
+        try:
+            yield services
+        finally:
+            services.microphones.stop()
 
 
 @dataclass
@@ -264,9 +134,6 @@ def serve(services: Services, root: Path) -> Iterator[Server]:
         for client in server.clients:
             client.close()
         server.stop()
-        services.microphones.stop()
-        services.deployments.close()
-        services.db.close()
 
 
 @pytest.fixture(scope="session")
@@ -281,22 +148,24 @@ def decoder() -> Iterator[Decoder]:
 def shared(tmp_path_factory: pytest.TempPathFactory, decoder: Decoder) -> Iterator[Server]:
     """One server for every test that does not mind what others have stored."""
     root = tmp_path_factory.mktemp("api")
-    yield from serve(build_services(root / "data", decoder), root)
+    with services_on(root / "data", decoder) as services:
+        yield from serve(services, root)
 
 
 @pytest.fixture
 def server(tmp_path: Path, decoder: Decoder) -> Iterator[Server]:
     """A server of one's own, on an empty folder."""
-    yield from serve(build_services(tmp_path / "data", decoder), tmp_path)
+    with services_on(tmp_path / "data", decoder) as services:
+        yield from serve(services, tmp_path)
 
 
 @pytest.fixture
 def limited(tmp_path: Path, decoder: Decoder) -> Iterator[Server]:
     """A server on whose TCP listener the token may send 20 requests a minute."""
-    services = build_services(tmp_path / "data", decoder)
-    http = replace(services.settings.http, requests_a_minute=20)
-    services.settings = replace(services.settings, http=http)
-    yield from serve(services, tmp_path)
+    with services_on(tmp_path / "data", decoder) as services:
+        http = replace(services.settings.http, requests_a_minute=20)
+        services.settings = replace(services.settings, http=http)
+        yield from serve(services, tmp_path)
 
 
 Sound = Callable[..., Path]
