@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from appliance.errors import NotFound
 from appliance.inbox.order import teaching_ranks
 from appliance.inbox.scorer import Scorer
 from appliance.inbox.table import Inbox, InboxClip, Judged
+from appliance.library.microphones import MicrophoneRecord, MicrophoneRecords
 from appliance.paths import DataFolder
 from appliance.settings import Settings
 from tests.live.conftest import Box, until
@@ -121,7 +123,10 @@ def test_another_version_judges_again_and_filters_and_pages_agree(box: InboxBox)
     assert pages == [item.id for item in items]
     low = box.inbox.page(label="low").items
     assert {item.id for item in low} == {i.id for i in items if i.suggested_label == "low"}
+    MicrophoneRecords(box.db).put(MicrophoneRecord("usb-1", "barn", "usb-1"))
     assert box.inbox.page(microphone="barn").items == []
+    with pytest.raises(NotFound, match="no microphone 'bran'"):
+        box.inbox.page(microphone="bran")
 
 
 def test_a_refuted_detection_is_the_first_to_be_labelled(box: InboxBox, tmp_path: Path) -> None:
