@@ -77,7 +77,7 @@ def report_rows(comparison: Facts, width: int) -> list[Row]:
             lines += _wrapped(sentence, width)
         return _numbered(lines)
     live, candidate = report["live"]["version"], report["candidate"]["version"]
-    column = min(24, max(17, (width - 20) // 3))
+    column = min(24, max(19, (width - 20) // 3))
     first = max(12, width - 2 * column - 1)
     lines.append((_line("", live, candidate, first, column, "bold"), None))
     for what, left, right in figures(report):

@@ -23,7 +23,7 @@ def evaluation_words(evaluation: Facts) -> Content:
             percent(evaluation["accuracy"]),
             ("   balanced ", "bold"),
             percent(evaluation["balanced_accuracy"]),
-            ("   F1 ", "bold"),
+            ("\nF1 ", "bold"),
             percent(macro["f1"]),
             ("   precision ", "bold"),
             percent(macro["precision"]),
@@ -51,7 +51,7 @@ def evaluation_words(evaluation: Facts) -> Content:
         Content.assemble(
             (
                 "\nRecall: the share of a class's clips that were predicted as it. "
-                "Precision: the share of those\npredicted as it that are labelled so.",
+                "Precision: the share of those predicted as it that are labelled so.",
                 "$secondary",
             )
         )

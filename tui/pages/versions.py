@@ -73,7 +73,7 @@ class VersionsPage(Page):
     TOPICS = frozenset({"version", "deployment", "job", "comparison", "engine"})
     TELLS = frozenset({"comparison"})
     DEFAULT_CSS = """
-    VersionsPage #versions { height: 8; }
+    VersionsPage #versions { height: auto; max-height: 8; }
     VersionsPage #sections { height: auto; padding: 0 1; border-top: solid $panel; }
     VersionsPage #detail { height: 1fr; padding: 0 1; }
     VersionsPage #matrix { display: none; }

@@ -54,7 +54,7 @@ class GoingLive(Widget):
     def _draw(self) -> None:
         lines = [*self._comparison(), *self._engine()]
         if words := shadow_words(self.shadow):
-            lines.append(Content.assemble((words, "$secondary"), "  s shows"))
+            lines.append(Content.assemble("s shows  ", (words, "$secondary")))
         if lines == self._lines:
             return
         self.refresh(layout=len(lines) != len(self._lines))
@@ -66,7 +66,7 @@ class GoingLive(Widget):
             return []
         if words := hearing_words(seen):
             fraction = (seen["progress"] or {}).get("fraction", 0.0)
-            return [Content.assemble((bar(fraction, BAR), "$accent"), f" {words}  x stops")]
+            return [Content.assemble("x stops  ", (bar(fraction, BAR), "$accent"), f" {words}")]
         mark = _MARKS.get(seen["state"], ("! ", "bold $warning"))
         return [Content.assemble("w shows  ", mark, ended_words(seen))]
 

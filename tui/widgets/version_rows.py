@@ -28,8 +28,13 @@ class VersionRows(Rows):
 
     def update_all(self, items: Sequence[dict[str, Any]], shadow: str = "") -> None:
         """shadow: the version that listens silently beside the deployed one."""
+        if len(items) != len(self._items):
+            self.refresh(layout=True)
         self._items, self._shadow = list(items), shadow
         self._show()
+
+    def get_content_height(self, *_: Any) -> int:
+        return 1 + max(1, len(self._items))
 
     def mark(self, name: str | None) -> None:
         """The one that others are compared with."""
