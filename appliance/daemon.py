@@ -261,6 +261,7 @@ def running(
         listener.keep_no_clips_while(partial(space.sheds, DETECTION_CLIPS))
         triggers.no_room = partial(space.sheds, TRIGGERED)
         quiet_hours = QuietHours(privacy, settings.privacy.quiet_hours)
+        fingerprints = Fingerprints(clips, bus, listener.lagging)
         backups = Backups(folder, settings, bus)
         quarantine = Quarantine(folder)
         inspection = Inspection(
@@ -314,7 +315,7 @@ def running(
             ("shadow", shadow),
             ("courtesy", courtesy),
             ("retention", retention),
-            ("fingerprints", Fingerprints(clips, listener.lagging)),
+            ("fingerprints", fingerprints),
             ("clock", ClockSet(db)),
             ("inspection", inspection),
         )
@@ -355,6 +356,7 @@ def running(
             space=space,
             retention=retention,
             backups=backups,
+            fingerprints=fingerprints,
             quarantine=quarantine,
             notices=notices,
             inspection=inspection,

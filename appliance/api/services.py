@@ -19,6 +19,7 @@ from appliance.logtail import LogTail
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.care.backups import Backups
+    from appliance.care.fingerprints import Fingerprints
     from appliance.care.inspection import Inspection
     from appliance.care.notices import Notices
     from appliance.care.quarantine import Quarantine
@@ -91,6 +92,7 @@ class Services:
     space: Space
     retention: Retention
     backups: Backups
+    fingerprints: Fingerprints
     quarantine: Quarantine
     notices: Notices
     inspection: Inspection

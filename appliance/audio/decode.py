@@ -20,14 +20,12 @@ import socket
 import subprocess
 import sys
 import threading
-from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from appliance.audio.children import end_child
-from appliance.audio.fingerprint import Fingerprint
 from appliance.audio.flac import MAX_RATE, Piece
 from appliance.audio.message import receive, send
 from appliance.audio.source import Samples
@@ -214,8 +212,7 @@ class Decoder:
 
 
 def _piece(folder: Path, fact: dict[str, Any]) -> Piece:
-    words = Fingerprint.from_bytes(b64decode(fact.pop("fingerprint")))
-    return Piece(path=folder / fact.pop("name"), **{**fact, "fingerprint": words})
+    return Piece(path=folder / fact.pop("name"), **fact)
 
 
 def _checked(reply: dict[str, Any]) -> dict[str, Any]:

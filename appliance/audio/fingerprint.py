@@ -64,14 +64,6 @@ class Fingerprint:
     words: Words
     weak: Words
 
-    def to_bytes(self) -> bytes:
-        return np.stack([self.words, self.weak]).astype("<u4").tobytes()
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> Fingerprint:
-        words, weak = np.frombuffer(content, dtype="<u4").reshape(2, -1)
-        return cls(words, weak)
-
 
 @dataclass(frozen=True)
 class Likeness:

@@ -1,8 +1,9 @@
 """Clips that came without a fingerprint get theirs in the background, and are compared.
 
-New clips bring it along (`audio/flac.py`); those of a library that is older than fingerprints, or
-made with another method of them, do not. It works slowly on one core, and rests while listening
-is late.
+What the box records brings it along (`audio/flac.py`). An import, which shall be fast, does not,
+nor do clips of a library that is older than fingerprints or made with another method of them. It
+works slowly on one core, rests while listening is late, and is asked to finish before a dataset
+version is made.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from appliance import clock
 from appliance.audio.fingerprint import Fingerprint, fingerprint
 from appliance.audio.flac import read_flac
 from appliance.errors import EarmarkError
+from appliance.events import Event, EventBus
 from appliance.library.clips import Clips
 
 log = logging.getLogger(__name__)
@@ -26,28 +28,51 @@ NICE = 15
 REST = 3.0
 BUSY_WAIT_S = 2.0
 LOOK_EVERY_S = 60.0
+# After clips were added it waits until no more have come for so long.
+SETTLED_S = 2.0
 
 
 class Fingerprints:
     """`busy` says whether something else needs the processor more."""
 
-    def __init__(self, clips: Clips, busy: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, clips: Clips, bus: EventBus, busy: Callable[[], bool] = lambda: False
+    ) -> None:
         self._clips = clips
+        self._bus = bus
         self._busy = busy
         self._stop = threading.Event()
+        self._added = threading.Event()
+        self._working = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
         # Clips whose file cannot be read: they are told of once, and tried again after a restart.
         self._given_up: set[int] = set()
 
     def start(self) -> None:
+        self._unsubscribe = self._bus.subscribe(self._heard)
         self._thread = threading.Thread(target=self._run, name="fingerprints", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Ends after the clip that it is at."""
+        self._unsubscribe()
         self._stop.set()
+        self._added.set()
         if self._thread is not None:
             self._thread.join()
+
+    def finish(self, within_s: float) -> bool:
+        """Compare what is left now, at full speed; whether all of it was done in that time."""
+        until = clock.seconds() + within_s
+        while not self._stop.is_set() and clock.seconds() < until:
+            if not self.batch():
+                return True
+        return False
+
+    def _heard(self, event: Event) -> None:
+        if event.topic == "clip" and event.data.get("action") == "added":
+            self._added.set()
 
     def _run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
@@ -56,7 +81,10 @@ class Fingerprints:
                 self._catch_up()
             except EarmarkError as error:
                 log.warning("clips are not compared now: %s", error)
-            self._stop.wait(LOOK_EVERY_S)
+            self._added.wait(LOOK_EVERY_S)
+            while self._added.is_set() and not self._stop.is_set():
+                self._added.clear()
+                self._stop.wait(SETTLED_S)
 
     def _catch_up(self) -> None:
         done = 0
@@ -75,6 +103,10 @@ class Fingerprints:
 
     def batch(self) -> int:
         """Compare some of the clips that nobody has compared; how many, 0 at the end."""
+        with self._working:
+            return self._batch()
+
+    def _batch(self) -> int:
         near = self._clips.near
         waiting = near.waiting(BATCH + len(self._given_up))
         due = [clip for clip in waiting if clip not in self._given_up][:BATCH]

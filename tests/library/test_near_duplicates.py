@@ -212,7 +212,7 @@ def test_a_library_older_than_fingerprints_catches_up(
     assert clips.near.waiting(10) == [damaged.id, *reversed(old)]
     after_a_restart = Clips(db, folder, bus)
     newest = store(after_a_restart, louder(noise(8)))
-    care = Fingerprints(after_a_restart)
+    care = Fingerprints(after_a_restart, EventBus())
     while care.batch():
         pass
     assert [clip.near_duplicates for clip in clips.get_many([*old, newest.id])] == [

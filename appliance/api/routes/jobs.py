@@ -14,6 +14,7 @@ from appliance.api.services import Author, ServicesDep
 from appliance.jobs.job import Job
 from appliance.jobs.specification import Specification
 
+COMPARE_S = 20.0
 router = APIRouter(prefix="/jobs", tags=["training"])
 
 
@@ -41,6 +42,9 @@ def list_jobs(services: ServicesDep, limit: Limit = 100, cursor: Cursor = None) 
 @router.post("", status_code=201, response_model=Job)
 def submit_job(body: NewJob, services: ServicesDep, author: Author) -> Response:
     """Publish a dataset version and queue its training, both or neither."""
+    # So that near copies among clips that have just come stand on one side of the split. Readiness
+    # says how many are left where this does not suffice.
+    services.fingerprints.finish(COMPARE_S)
     job = services.queue.submit(
         max_minutes=body.max_minutes,
         flavor=body.flavor,
