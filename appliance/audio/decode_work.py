@@ -72,7 +72,7 @@ def to_flac(
         start = 0
         for samples in cut(blocks, round(piece_seconds * rate), round(TAIL_S * rate)):
             target = folder / f"{prefix}{len(pieces):05d}.flac"
-            # Their fingerprints come later (`care/fingerprints.py`): an import is as fast as it can be.
+            # Their fingerprints come later (`care/fingerprints.py`): an import shall be fast.
             piece = write_flac(samples, rate, target, start_s=start / rate, identify=False)
             pieces.append(piece)
             start += len(samples)
