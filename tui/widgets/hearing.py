@@ -68,6 +68,6 @@ class Hearing(Rows):
             rows.append(Row("refused", Content.assemble((" not reported:", "$secondary"))))
         for place, one in enumerate(refused):
             when = time.strftime("%H:%M:%S", time.localtime(one["at"]))
-            words = f" {when} {safe(one['label'])}: {safe(one['reason'])}"
-            rows.append(Row(f"refused {place}", Content(words)))
+            line = f" {when} {safe(one['label'])}: {safe(one['reason'])}"
+            rows.append(Row(f"refused {place}", Content(line)))
         return rows
