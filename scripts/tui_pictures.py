@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from textual.pilot import Pilot
 
 from appliance.client import Client
 from appliance.demo.box import Box
@@ -24,6 +25,7 @@ from appliance.demo.signals import add_at
 from appliance.demo.sounds import EVENTS
 from appliance.demo.surroundings import quiet_room
 from tui.app import EarmarkApp
+from tui.page import Page
 from tui.pages import PAGES
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
@@ -79,7 +81,7 @@ async def pictures(data: Path, size: tuple[int, int], theme: str) -> None:
         for entry in PAGES:
             if entry.name != "listen":
                 await pilot.press(entry.keys.split(",")[0])
-                await pilot.pause(3.0)
+                await shown(app, pilot, entry.name)
             if entry.name == "versions":
                 save(app, f"{entry.name}-{size[0]}x{size[1]}")
                 await pilot.press("2")
@@ -87,6 +89,18 @@ async def pictures(data: Path, size: tuple[int, int], theme: str) -> None:
                 save(app, f"confusion-{size[0]}x{size[1]}")
                 continue
             save(app, f"{entry.name}-{size[0]}x{size[1]}")
+
+
+async def shown(app: EarmarkApp, pilot: Pilot[None], name: str) -> None:
+    """Wait until that page, and no other, is on the screen and has fetched what it shows."""
+    for _ in range(600):
+        page = app.screen
+        if isinstance(page, Page) and name == page.NAME and page.is_mounted and page.fresh:
+            break
+        await pilot.pause(0.1)
+    else:
+        raise SystemExit(f"the page {name} never came: make the pictures on a quieter machine")
+    await pilot.pause(3.0)
 
 
 def save(app: EarmarkApp, name: str) -> None:

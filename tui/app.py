@@ -153,7 +153,7 @@ class EarmarkApp(App[None]):
             for one in self._pages():
                 one.fresh = False
             self._freshen()
-        if page is not None and page is self.screen:
+        if page is not None and page is self.screen and page.is_mounted:
             page.beat()
 
     def _heard(self, topic: str, data: dict[str, Any], shown: Page | None) -> None:
@@ -172,7 +172,9 @@ class EarmarkApp(App[None]):
             self.notify(text, severity=severity, timeout=6, markup=False)
         for page in self._pages():
             if page is shown:
-                page.heard(topic, data)
+                # Before it has its parts it has fetched nothing either.
+                if page.is_mounted:
+                    page.heard(topic, data)
             elif topic in page.TOPICS:
                 page.fresh = False
         if topic in ("deployment", "job"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
@@ -131,6 +132,10 @@ class Page(Screen[None]):
             await work(*args)
         except EarmarkError as error:
             self.earmark.say_error(error)
+        except NoMatches:
+            if self.is_running and self.children:
+                raise
+            # The program ends: an answer came when the page's parts had gone.
 
     async def _load(self) -> None:
         self.fresh = True  # what happens meanwhile is told by events
