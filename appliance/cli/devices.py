@@ -99,6 +99,11 @@ def show_microphones(microphones: list[dict[str, Any]]) -> None:
         if status.get("detail") and status.get("state") not in ("running", "starting"):
             advice = f" ({safe(status['advice'])})" if status.get("advice") else ""
             say(f"{safe(microphone['name'])}: {safe(status['detail'])}{advice}", "yellow")
+        channel, channels = microphone["channel"], status.get("channels")
+        if channel is not None and channels and channel >= channels:
+            has = "only channel 0" if channels == 1 else f"channels 0 to {channels - 1}"
+            name = safe(microphone["name"])
+            say(f"{name}: it has {has}, no channel {channel}: all of it is used", "yellow")
 
 
 def _rates(rates: list[Any]) -> str:

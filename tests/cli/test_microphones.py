@@ -61,7 +61,11 @@ def test_recording_until_told_to_stop(shell: Shell, microphone: str) -> None:
 def test_microphones_and_what_they_gather(shell: Shell, microphone: str) -> None:
     changed = shell.json("devices", "set", "yard", "--gain", "6", "--channel", "0")
     assert (changed["gain_db"], changed["channel"]) == (6.0, 0)
+    said = shell("devices", "set", "yard", "--channel", "5").out
+    assert "yard: it has only channel 0, no channel 5: all of it is used" in said
+    assert "yard: it has only channel 0" in shell("devices").out
     assert shell.json("devices", "set", "yard", "--channel", "mix")["channel"] is None
+    assert "only channel 0" not in shell("devices").out
     assert shell("devices", "set", "yard", "--gain", "600").status == 2
     assert "yard" in shell("devices").out
     on = shell.json("devices", "trigger", "yard", "on", "--rise", "15", "--longest", "5s")
