@@ -18,7 +18,6 @@ _ERRORS_ONLY = 3
 _ADVICE = "roll back, or deploy another version; train this one again if it stays so"
 
 ort.set_default_logger_severity(_ERRORS_ONLY)
-ort.disable_telemetry_events()
 
 
 class OnnxEngine:
