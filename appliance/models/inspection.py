@@ -136,8 +136,9 @@ def check_behaviour(folder: Path) -> None:
         answer = engine.run(windows)
         if answer.shape != (batch, len(card.classes)):
             raise InvalidInput(f"the network answers {answer.shape} for {batch} windows")
+        # Of a sound that is unlike what was taught they add up to less than 1.
         proper = np.isfinite(answer).all() and (answer >= 0).all()
-        if not proper or not np.allclose(answer.sum(axis=1), 1, atol=1e-3):
+        if not proper or (answer.sum(axis=1) > 1 + 1e-3).any():
             raise InvalidInput("the network's answers are no probabilities")
     certificate = certify(engine, folder / "reference.npz", "fp32", timed=False)
     if not certificate.passed:
