@@ -102,10 +102,10 @@ def write_version(
 
 
 def scene(
-    seconds: float, sounds: list[tuple[float, float, float]], rate: int = 16_000
+    seconds: float, sounds: list[tuple[float, float, float]], rate: int = 16_000, seed: int = 11
 ) -> np.ndarray:
     """Quiet noise with tones in it, each (start in s, length in s, Hz), faded in over 5 ms."""
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(seed)
     samples = 0.001 * rng.standard_normal(round(seconds * rate))
     for start, length, hz in sounds:
         time = np.arange(round(length * rate)) / rate
