@@ -1,7 +1,7 @@
 """A queue and a runner on a data folder with ten labelled clips, and the pretended training.
 
 As a program (`house.py DATA BEHAVIOUR`) it is the part of the daemon that runs jobs, to be
-killed by tests.
+killed by tests. SIGUSR1 holds its training.
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ def main() -> None:
     house = House(Path(sys.argv[1]), Path(sys.argv[2]))
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.signal(signal.SIGUSR1, lambda *_: house.runner.pause("too hot"))
     house.runner.start()
     ended.wait()
     house.close()

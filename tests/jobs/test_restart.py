@@ -123,6 +123,26 @@ def test_killed_while_a_job_runs_it_goes_on_from_its_checkpoint(
     assert ("queued", "interrupted") in [(event["state"], event["reason"]) for event in events]
 
 
+def test_killed_while_a_job_is_paused(closed: House, daemon: Callable[[], Daemon]) -> None:
+    closed.behave(steps=200)
+    job = closed.queue.submit()
+    first = daemon()
+    closed.step(job.id)
+    first.process.send_signal(signal.SIGUSR1)
+    paused = closed.state(job.id, "paused")
+    pid = closed.table_row(job.id)["pid"]
+    first.kill()
+    until(lambda: child_is_gone(pid), "the stopped child to end with its daemon")
+    time.sleep(1.0)
+    closed.behave(steps=8)
+    daemon()
+    ended = closed.end(job.id)
+    assert (ended.state, ended.reason, ended.version) == ("completed", "converged", "V001")
+    starts = closed.starts(job.id)
+    assert starts[1]["step"] >= 1, "it goes on from its checkpoint"
+    assert starts[1]["used_s"] == pytest.approx(paused.used_s), "neither pause nor death counts"
+
+
 def test_killed_after_the_result_was_written(closed: House, daemon: Callable[[], Daemon]) -> None:
     """The training ended, the daemon died before it could write that down."""
     job = closed.queue.submit()

@@ -14,6 +14,7 @@ from appliance.errors import EngineError
 from appliance.models.card import read_card
 from appliance.models.certificate import certify, read_reference
 from appliance.models.convert import backbone_nodes, convert
+from appliance.models.inspection import inspect_version
 from appliance.models.onnx_engine import OnnxEngine
 from appliance.models.tensorrt_engine import (
     MOST_BATCH,
@@ -61,6 +62,10 @@ def test_the_reference_of_a_training(trained: Path) -> None:
     known = {window.tobytes() for window in np.round(reference.windows * 32768).astype(np.int16)}
     fresh = np.round(reference.calibration * 32768).astype(np.int16)
     assert not known & {window.tobytes() for window in fresh}
+
+
+def test_another_box_takes_in_what_was_trained(trained: Path) -> None:
+    inspect_version(trained)
 
 
 @pytest.mark.parametrize("on_cpu", [True, False])
