@@ -21,6 +21,8 @@ from appliance.cli.filters import fetch, filter_options, page_options, parse_ids
 from appliance.cli.output import count, decibel, fold, moment, note, pairs, right, safe, say, table
 from appliance.units import human_duration
 
+MOST_ALIKE = 3
+
 
 @group(
     "clips",
@@ -96,8 +98,10 @@ def show_clips(items: list[dict[str, Any]]) -> None:
 
 
 def others(clip: dict[str, Any]) -> str:
-    """The clips that are nearly the same sound as this one: `12 15`."""
-    return " ".join(str(other) for other in clip["near_duplicates"] or ())
+    """The clips that are nearly the same sound as this one: `12 15`, `12 15 16 +9`."""
+    found = clip["near_duplicates"] or []
+    more = len(found) - MOST_ALIKE
+    return " ".join([*map(str, found[:MOST_ALIKE]), *([f"+{more}"] if more > 0 else [])])
 
 
 def _alike(other: dict[str, Any]) -> str:
