@@ -38,7 +38,7 @@ def status(state: State) -> None:
             ("listening", _deployment(seen["deployment"])),
             ("engine", _work(seen.get("engine_work"))),
             ("history", describe_history(seen["history"])),
-            ("speech", describe_speech(seen["speech"])),
+            ("speech", describe_speech(seen.get("speech"))),
         ]
     )
     privacy = seen.get("privacy")
@@ -96,8 +96,11 @@ def describe_history(history: dict[str, Any]) -> str:
     return ", ".join([*parts, *([history["problem"]] if history["problem"] else [])])
 
 
-def describe_speech(speech: dict[str, Any]) -> str | None:
-    """In one line; None while the filter is off and never dropped anything."""
+def describe_speech(speech: dict[str, Any] | None) -> str | None:
+    """In one line; None while the filter is off and never dropped anything; an older daemon has
+    none."""
+    if speech is None:
+        return None
     today, ever = (sum(one["sounds"] for one in speech[of].values()) for of in ("today", "ever"))
     dropped = f"{today} dropped today, {ever} ever"
     if not speech["on"]:

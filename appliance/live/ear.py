@@ -321,6 +321,7 @@ class Ear:
 
     def hearing(self) -> dict[str, Any]:
         """What it hears now, below the thresholds too."""
+        windows = self.windows  # before the model that judged them: it comes first
         stream, decision, model = self._stream, self._decision, self._model
         status = self.capture.status()
         rejected = self._rejections.last(self.capture.id, REJECTED_SHOWN)
@@ -330,7 +331,7 @@ class Ear:
                 "version": model.deployment.version if model else None,
                 "top": list(self._top),
                 "active": decision.active if decision else [],
-                "windows": self.windows,
+                "windows": windows,
                 "missed": self.missed,
                 "resets": self._resets + (stream.resets if stream else 0),
                 "lost_frames": self._lost_frames + (stream.lost_frames if stream else 0),

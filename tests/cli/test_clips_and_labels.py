@@ -79,10 +79,10 @@ def test_clips_by_every_filter(library: Shell, sounds: Path) -> None:
 def test_labelling_one_many_and_by_conditions(library: Shell, sounds: Path) -> None:
     dogs = sorted(clip["id"] for clip in library.json("clips", "--label", "dog")["items"])
     assert library("label", "wolf", dogs[0]).status == 1  # nobody has created it
-    assert library.json("label", "wolf", *dogs[:2], "--create") == {"changed": 2}
-    assert library.json("label", "wolf", "-", text=f"{dogs[2]}\n{dogs[3]}\n") == {"changed": 2}
+    assert library.json("label", "wolf", *dogs[:2], "--create")["changed"] == 2
+    assert library.json("label", "wolf", "-", text=f"{dogs[2]}\n{dogs[3]}\n")["changed"] == 2
     assert library("label", "dog", "--labelled", "wolf").status == 1  # nobody said yes
-    assert library.json("label", "dog", "--labelled", "wolf", "--yes") == {"changed": 4}
+    assert library.json("label", "dog", "--labelled", "wolf", "--yes")["changed"] == 4
     assert library.json("label", "--none", dogs[0]) == {"changed": 1}
     assert library("label", "dog", "99999").status == 1
     shown = library.json("clips", "show", dogs[0])

@@ -75,7 +75,7 @@ def test_further_columns_are_kept_and_one_is_the_session(folder: Path) -> None:
         {"speaker": "ann", "note": "loud"},
         {"note": "x"},
     ]
-    assert plan.notes == ["1 files have no session: each of them stands alone, as one recording"]
+    assert plan.notes == ["1 file has no session: each stands alone, as one recording"]
 
 
 def test_no_way_out_of_the_folder(folder: Path) -> None:

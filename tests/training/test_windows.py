@@ -37,7 +37,7 @@ def test_loud_windows_count_more_but_quiet_ones_too() -> None:
     weights = window_weights(windows)
     assert weights.sum() == pytest.approx(1)
     assert weights[1] / weights[0] == pytest.approx(0.5)
-    assert weights[2] / weights[0] == pytest.approx(0.02**0.5, rel=1e-3)
+    assert weights[2] / weights[0] == pytest.approx(0.002**0.5, rel=1e-3)
     assert window_weights(np.zeros((4, 10), dtype=np.float32)).tolist() == [0.25] * 4
 
 
