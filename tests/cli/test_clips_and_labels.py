@@ -91,7 +91,7 @@ def test_labelling_one_many_and_by_conditions(library: Shell, sounds: Path) -> N
     assert "dog → -" in library("clips", "show", dogs[0]).out
 
     # Importing again gives a clip without a label its label, and keeps another one.
-    assert library.json("label", "wolf", dogs[1]) == {"changed": 1}
+    assert library.json("label", "wolf", dogs[1])["changed"] == 1
     report = library.json("import", sounds / "dog", "--label", "dog", status=1)
     assert report["labelled"] == 1
     assert len(report["kept"]) == 1
