@@ -18,8 +18,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from appliance import logs
-from appliance import settings as settings_module
+from appliance import logs, settings_reading
 from appliance.api.services import Services
 from appliance.api.serving import serve_http
 from appliance.api.sockets import tcp_socket, unix_socket
@@ -100,7 +99,7 @@ def serve(
     logs.begin()
     folder = DataFolder(data)
     folder.create()
-    settings = settings_module.load(folder.settings)
+    settings = settings_reading.load(folder.settings)
     options = tuple(
         name for name, given in (("http.host", host), ("http.port", port)) if given is not None
     )

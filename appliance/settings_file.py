@@ -12,7 +12,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
-from appliance import settings
+from appliance import settings_reading
 from appliance.errors import InvalidInput, Unavailable
 from appliance.paths import fsync_file, fsync_folder
 
@@ -24,7 +24,7 @@ def sources(file: Path, environment: Mapping[str, str] | None = None) -> dict[st
     environment = os.environ if environment is None else environment
     document = _document(file)
     found = {}
-    for row in settings.describe():
+    for row in settings_reading.describe():
         section, _, key = row.name.partition(".")
         table = document.get(section)
         inside = isinstance(table, Mapping) and key in table
@@ -41,9 +41,9 @@ def put(file: Path, name: str, text: str | None) -> Any:
     Returns the value. Raises InvalidInput for a name or value that does not fit, or when the rest
     of the file does not; Unavailable when it may not be written.
     """
-    value = None if text is None else settings.parse(name, text)
+    value = None if text is None else settings_reading.parse(name, text)
     if text is None:
-        settings.known(name)
+        settings_reading.known(name)
     document = _document(file)
     section, _, key = name.partition(".")
     table = document.get(section)
@@ -75,7 +75,7 @@ def _replace(file: Path, text: str) -> None:
     new = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         new.write_text(text)
-        settings.load(new, {})
+        settings_reading.load(new, {})
         owner = (file if file.exists() else file.parent).stat()
         new.chmod(owner.st_mode & 0o666 if file.exists() else 0o600)
         # Written by root, it must stay readable to the daemon, which is not.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from appliance.settings import describe
+from appliance.settings_reading import describe
 
 HEAD = """# Settings
 

@@ -7,11 +7,12 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from appliance import settings as settings_module
+from appliance import settings_reading
 from appliance.api.services import Services
 from appliance.errors import EarmarkError
-from appliance.settings import Settings, describe, value_of, with_value
+from appliance.settings import Settings
 from appliance.settings_file import sources
+from appliance.settings_reading import describe, value_of, with_value
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def at_work(services: Services) -> list[dict[str, Any]]:
 
 
 def _read(services: Services) -> Settings:
-    read = settings_module.load(services.folder.settings)
+    read = settings_reading.load(services.folder.settings)
     for name in services.on_command_line:
         read = with_value(read, name, value_of(services.settings, name))
     return read

@@ -54,23 +54,24 @@ def health(state: State) -> dict[str, Any]:
 
 
 def _without_daemon(state: State, why: str) -> dict[str, Any]:
-    from appliance import settings
     from appliance.care.check import Check, report
     from appliance.care.checks import daemon
     from appliance.care.health import guarded, look_without_daemon
     from appliance.errors import InvalidInput
     from appliance.paths import DataFolder, default_data_folder
+    from appliance.settings import Settings
+    from appliance.settings_reading import load
 
     folder = DataFolder((state.data or default_data_folder()).expanduser())
     first = guarded(daemon.NAME, lambda: daemon.check(folder.lock, why))
     try:
-        read = settings.load(folder.settings)
+        read = load(folder.settings)
         mine = Check("settings", "ok", "They can be read.")
     except InvalidInput as error:
-        read = settings.Settings()
+        read = Settings()
         mine = Check("settings", "failing", f"{error.message}.", error.advice)
     except OSError as error:
-        read = settings.Settings()
+        read = Settings()
         advice = "run this as the user who owns the data folder, or with sudo"
         mine = Check("settings", "failing", f"They cannot be read: {error.strerror}.", advice)
     if not state.json:

@@ -86,8 +86,8 @@ def _put(state: State, name: str, value: str | None) -> None:
     import os
 
     from appliance.errors import InvalidInput
-    from appliance.settings import known
     from appliance.settings_file import put
+    from appliance.settings_reading import known
 
     row = known(name)
     client = _daemon(state)
@@ -138,8 +138,8 @@ def _daemon(state: State) -> Client | None:
 
 def without_daemon(state: State) -> list[dict[str, Any]]:
     """Every setting as the next daemon will use it."""
-    from appliance.settings import describe, load, value_of
     from appliance.settings_file import sources
+    from appliance.settings_reading import describe, load, value_of
 
     file = _folder(state) / "earmark.toml"
     read, origins = load(file), sources(file)

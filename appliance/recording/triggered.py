@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from appliance import settings as settings_module
+from appliance import settings_reading
 from appliance.errors import EarmarkError, NotFound
 from appliance.events import Event, EventBus
 from appliance.library.clips import Clips
@@ -102,7 +102,7 @@ class Triggers:
 
     def _checked(self, view: MicrophoneView, given: Mapping[str, Any]) -> TriggerSettings:
         origin = f"the trigger of {view.name}"
-        made: TriggerSettings = settings_module.changed(self._settings, "trigger", given, origin)
+        made: TriggerSettings = settings_reading.changed(self._settings, "trigger", given, origin)
         return made
 
     def _told(self, event: Event) -> None:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from appliance import settings
+from appliance import settings_reading
 from appliance.errors import InvalidInput
+from appliance.settings import Settings
 
 
 def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     file = tmp_path / "earmark.toml"
     file.write_text('[http]\nport = 9000\nallowed_hosts = ["box.lan"]\n[listen]\nthreshold = 1\n')
-    read = settings.load(file, {"EARMARK_HTTP_PORT": "9001", "EARMARK_LISTEN_KEEP_CLIPS": "no"})
+    read = settings_reading.load(
+        file, {"EARMARK_HTTP_PORT": "9001", "EARMARK_LISTEN_KEEP_CLIPS": "no"}
+    )
     assert read.http.port == 9001
     assert read.http.allowed_hosts == ("box.lan",)
     assert read.listen.threshold == 1.0
@@ -21,7 +24,7 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
 
 
 def test_other_variables_of_ours_are_no_settings() -> None:
-    assert settings.load(None, {"EARMARK_DATA": "/x", "EARMARK_URL": "y"}) == settings.Settings()
+    assert settings_reading.load(None, {"EARMARK_DATA": "/x", "EARMARK_URL": "y"}) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -42,11 +45,11 @@ def test_a_wrong_setting_says_what_to_do(
     file = tmp_path / "earmark.toml"
     file.write_text(text)
     with pytest.raises(InvalidInput) as caught:
-        settings.load(file, {})
+        settings_reading.load(file, {})
     assert message in str(caught.value)
     assert advice in caught.value.advice
 
 
 def test_a_wrong_variable_is_named() -> None:
     with pytest.raises(InvalidInput, match=r"EARMARK_HTTP_PORT: http\.port is 'many'"):
-        settings.load(None, {"EARMARK_HTTP_PORT": "many"})
+        settings_reading.load(None, {"EARMARK_HTTP_PORT": "many"})
