@@ -8,7 +8,7 @@ ARGS ?=
 BENCH ?= $(sort $(wildcard benchmarks/[a-z]*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench screenshots clean
 
 help:  ## this list
 	@echo "Earmark: teach a box to recognise your sounds."
@@ -42,6 +42,10 @@ bench:  ## measure the figures that are claimed (hours); BENCH=benchmarks/librar
 	@failed=0; for script in $(BENCH); do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS) || failed=1; \
 	done; exit $$failed
+
+screenshots:  ## make the pictures of the terminal UI in docs/pictures anew (minutes)
+	@scripts/setup.sh test
+	$(BIN)/python scripts/tui_pictures.py $(ARGS)
 
 clean:  ## remove .venv and what tools left here; recordings and models stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

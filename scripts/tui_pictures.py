@@ -1,6 +1,6 @@
 """Write pictures of the terminal UI's screens, docs/pictures/tui-*.svg, from a real run.
 
-.venv/bin/python scripts/tui_pictures.py
+    make screenshots
 
 A box learns the demo's household sounds, listens to a scene of them, and the UI runs in front of
 it at two sizes. It takes a few minutes, most of them for the training.
