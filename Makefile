@@ -14,7 +14,7 @@ help:  ## this list
 	@echo "Earmark: teach a box to recognise your sounds."
 	@echo
 	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | \
-		sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+		sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "  ARGS=... adds options, as in: make demo ARGS=--once"
 
