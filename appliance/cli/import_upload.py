@@ -110,8 +110,8 @@ class Uploader:
         first_with: dict[str, Entry] = {}
         batch: list[_Item] = []
         with self._connect() as client:
-            for start in range(0, len(entries), ASK_AT_ONCE):
-                items = list(self._hashed(entries[start : start + ASK_AT_ONCE]))
+            for part in _parts(entries):
+                items = list(self._hashed(part))
                 known = client.post(
                     "/clips/known",
                     {"sha256": [item.sha256 for item in items], "split": self._split},
@@ -234,6 +234,14 @@ class _Fatal(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """A batch first, so that the daemon has work while the others are hashed."""
+    if entries:
+        yield entries[:BATCH_FILES]
+    for start in range(BATCH_FILES, len(entries), ASK_AT_ONCE):
+        yield entries[start : start + ASK_AT_ONCE]
 
 
 def _full(batch: list[_Item]) -> bool:
