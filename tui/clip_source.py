@@ -11,6 +11,7 @@ from tui.filters import parse
 PAGE = 200
 NAMED = 50
 """Clips that are known by their ids come one by one: so many make a page."""
+NO_CLIP = "No clip yet: record on F2, or `earmark import FOLDER`."
 RENEWED_PAGES = 10
 """So many are fetched again after a reconnection; what was loaded below them stays as it was."""
 
@@ -34,6 +35,8 @@ class ClipSource:
         self.text = self.wrong = ""
         self.only: Sequence[int] | None = None
         self.microphones: Mapping[str, str] = {}
+        self.none_at_all = False
+        """The box has no clip, as far as was looked."""
 
     @property
     def question(self) -> object:
@@ -64,8 +67,10 @@ class ClipSource:
         if self.text:
             return "No clip is like that.\nEscape shows all of them again."
         if self.inbox:
+            if self.none_at_all:
+                return NO_CLIP
             return "The inbox is empty: every clip has a label.\ni shows all clips."
-        return "No clip yet: record on F2, or `earmark import FOLDER`."
+        return NO_CLIP
 
     async def first(self, box: Box, at_least: int = 0) -> Found:
         """The first page, and more of them until `at_least` so many clips are there."""
@@ -75,6 +80,8 @@ class ClipSource:
                 break
             further, cursor = await self.page(box, cursor)
             items += further
+        if self.inbox and not items and not self.text:
+            self.none_at_all = not (await box.get("/clips", limit=1))["items"]
         return Found(items, cursor)
 
     async def count(self, box: Box) -> int | None:

@@ -77,13 +77,13 @@ def health_lines(health: Mapping[str, Any] | None) -> list[Content]:
     if health is None:
         return []
     lines = [Content("")]
-    for check in health["checks"]:
+    names = [safe(check["name"]) for check in health["checks"]]
+    width = max([11, *map(len, names)]) + 1
+    for name, check in zip(names, health["checks"], strict=True):
         mark, style = MARKS.get(check["state"], ("-", "$secondary"))
-        lines.append(
-            Content.assemble((f"{mark} ", style), f"{safe(check['name']):<12}{safe(check['says'])}")
-        )
+        lines.append(Content.assemble((f"{mark} ", style), f"{name:<{width}}{safe(check['says'])}"))
         if check["state"] in ("warning", "failing") and check.get("advice"):
-            lines.append(Content(f"{'':14}{safe(check['advice'])}"))
+            lines.append(Content(f"{'':{width + 2}}{safe(check['advice'])}"))
     return lines
 
 

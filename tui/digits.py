@@ -22,7 +22,8 @@ def default_file() -> Path:
 
 
 class Digits:
-    """`labels` maps digits to labels. Those that nobody chose follow the labels' own order."""
+    """`labels` maps digits to labels. Those that nobody chose follow the labels' own order, and
+    keep their digit when a label comes or goes: the fingers know it by then."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file or default_file()
@@ -39,7 +40,13 @@ class Digits:
     def know(self, labels: Sequence[Mapping[str, Any]]) -> None:
         """These labels exist: the items of GET /labels."""
         names = [str(row["name"]) for row in labels]
-        self.labels = {key: name for key, name in self._chosen.items() if name in names}
+        chosen = {key: name for key, name in self._chosen.items() if name in names}
+        kept = {
+            key: name
+            for key, name in self.labels.items()
+            if name in names and key not in chosen and name not in chosen.values()
+        }
+        self.labels = {**chosen, **kept}
         free = [name for name in names if name not in self.labels.values()]
         for digit in DIGITS:
             if digit not in self.labels and free:

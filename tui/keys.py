@@ -40,7 +40,8 @@ def keys_of(screen: Screen[Any], app: App[Any]) -> list[Key]:
         rank = 3 if theirs else 0 if isinstance(node, Screen) else 2 if node is app else 1
         shown: tuple[str, ...] = (app.get_key_display(binding),)
         if action in found:
-            shown = (*found[action][1].shown, *shown)
+            before = found[action][1].shown
+            shown = before if shown[0] in before else (*before, *shown)
         found[action] = (rank, Key(shown, words, tooltip, action, node, enabled))
     return [key for _, key in sorted(found.values(), key=lambda entry: entry[0])]
 

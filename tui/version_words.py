@@ -17,6 +17,8 @@ Facts = Mapping[str, Any]
 def evaluation_words(evaluation: Facts) -> Content:
     """Accuracy and averages, then precision, recall, F1 and support by class."""
     macro = evaluation["macro"]
+    seen = evaluation.get("on_training_clips")
+    judge = "itself" if seen else evaluation["protocol"]
     lines = [
         Content.assemble(
             ("accuracy ", "bold"),
@@ -30,14 +32,15 @@ def evaluation_words(evaluation: Facts) -> Content:
             ("   recall ", "bold"),
             percent(macro["recall"]),
         ),
-        Content(safe(f"judged by {evaluation['protocol']}: {evaluation['note']}".rstrip(": "))),
+        Content(safe(f"judged by {judge}: {evaluation['note']}".rstrip(": "))),
     ]
     if evaluation["optimistic"]:
         lines.append(Content.assemble(("! These figures are optimistic: see above.", "$warning")))
     head = f"\n{'class':<22}{'precision':>10}{'recall':>9}{'F1':>9}{'support':>9}  F1"
     lines.append(Content.assemble((head, "bold")))
     for row in evaluation["classes"]:
-        optimistic = "  optimistic" if row.get("optimistic") else ""
+        # Said once where it holds for all of them.
+        optimistic = "  optimistic" if row.get("optimistic") and not seen else ""
         lines.append(
             Content.assemble(
                 fit(row["label"], 22),

@@ -42,7 +42,7 @@ def test_a_link_opens_one_sound_without_a_token_and_nothing_else(
     forged = [
         f"{second}-{ends}-{signature}",
         f"{number}-{int(ends) + 60}-{signature}",
-        f"{number}-{ends}-{signature[:-1]}{'0' if signature[-1] != '0' else '1'}",
+        f"{number}-{ends}-{signature[:-1]}{'a' if signature[-1] != 'a' else 'e'}",
         f"{number}-{ends}-",
         "",
         "..%2f..%2ftoken",

@@ -100,7 +100,7 @@ async def test_an_empty_box_says_on_every_screen_what_to_do(empty_box: Box) -> N
     words = {
         "listen": ("No microphone is set up", "Nothing is deployed", "Nothing was detected yet"),
         "record": ("No microphone is set up: add one on F6", "Nothing is recorded yet"),
-        "label": ("The inbox is empty", "No label yet: l makes one"),
+        "label": ("No clip yet: record on F2", "No label yet: l makes one"),
         "train": ("0 of 2 classes have clips", "No training runs"),
         "versions": ("No version yet: train one on F4",),
         "device": ("No microphone is set up", "free of"),

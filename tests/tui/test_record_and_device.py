@@ -38,6 +38,9 @@ async def test_from_a_new_microphone_to_clips(empty_box: Box, scene: Path) -> No
         await shows(pilot, "Which microphone?")
         await pilot.press(*"another", "enter")
         await shows(pilot, "Which source?")
+        await pilot.press("escape", "a")
+        await shows(pilot, "Which microphone?")
+        # Or typed where one is asked for it.
         await pilot.press(*f"replay:{scene}", "enter")
         await shows(pilot, "be called?")
         await pilot.press(*["backspace"] * 10, *"yard", "enter")

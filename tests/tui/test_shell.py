@@ -45,6 +45,10 @@ async def test_the_palette_offers_the_screens_own_keys_first(shared_box: Box) ->
         assert words[:5] == ["Right", "Wrong", "Relabel", "Take back", "Microphone"]
         assert words[-2:] == ["To the next part of the screen", "To the part before"]
         assert not [word for word in words if "Focus" in word or "Copy" in word]
+        await pilot.press("f5")
+        await shows(pilot, "[Versions]")
+        for key in keys_of(app.screen, app):
+            assert len(set(key.shown)) == len(key.shown), key
 
 
 async def test_a_window_too_small_is_told_so_and_recovers(shared_box: Box) -> None:

@@ -35,7 +35,7 @@ class DevicePage(Page):
         "Microphones with their state: a adds one, e closes or opens it, d lets the deployment "
         "listen to it or not, g sets its gain, delete removes it (its clips stay). Below stand "
         "disk, memory, temperatures, power mode and what the box's own checks say, each with what "
-        "to do. "
+        "to do; page down and page up read on in them. "
         "p pauses all microphones until you resume; o shows the log."
     )
     BINDINGS = [
@@ -47,6 +47,9 @@ class DevicePage(Page):
         Binding("p", "pause", "Pause/resume", tooltip="all microphones, for privacy"),
         Binding("o", "log", "Log", tooltip="the end of the daemon's log"),
         Binding("b", "backup", "Back up", tooltip="sounds, labels, versions, now"),
+        # Before the microphones, that are few: what stands below may be longer than the screen.
+        Binding("pagedown", "read(1)", "Read on", show=False, priority=True),
+        Binding("pageup", "read(-1)", "Read back", show=False, priority=True),
     ]
     DEFAULT_CSS = """
     DevicePage MicrophoneRows { max-height: 6; }
@@ -91,6 +94,13 @@ class DevicePage(Page):
 
     # --- what the keys do ----------------------------------------------------------------------
 
+    def action_read(self, pages: int) -> None:
+        facts = self.query_one("#facts", VerticalScroll)
+        if pages > 0:
+            facts.scroll_page_down(animate=False)
+        else:
+            facts.scroll_page_up(animate=False)
+
     def _view(self) -> dict[str, Any] | None:
         row = self.query_one(MicrophoneRows).current
         return None if row is None else row.data
@@ -102,11 +112,11 @@ class DevicePage(Page):
         found = (await self.box.get("/microphones/available"))["items"]
         known = {f"{device['id']}  {device['name']}": device["id"] for device in found}
         title = "Which microphone?"
-        chosen = await self.app.push_screen_wait(Choose(title, [*known, OTHER]))
+        chosen = await self.app.push_screen_wait(Choose(title, [*known, OTHER], new="This source"))
         if chosen is None:
             return
-        source = known.get(chosen)
-        if source is None:
+        source = known.get(chosen, chosen)
+        if source == OTHER:
             source = await self.app.push_screen_wait(Ask("Which source?", placeholder="default"))
         if not source:
             return

@@ -14,7 +14,12 @@ from tui.dialogs.dialog import Dialog
 
 
 class LinkBox(Dialog[None]):
-    """Shows the link and the ssh line that makes it reachable."""
+    """Shows the link and the ssh line that makes it reachable, each on one line, so that a
+    terminal can copy or open it."""
+
+    DEFAULT_CSS = """
+    LinkBox > #dialog { width: 96%; max-width: 100; }
+    """
 
     def __init__(self, clip: int, link: dict[str, Any]) -> None:
         super().__init__()

@@ -93,6 +93,8 @@ class LabelList:
             self._page.after("labels", SOON_S, lambda: self._page.start(self.recount))
             self._labelled_elsewhere(data)
         elif data["action"] == "added":
+            self.source.none_at_all = False
+            self.rows.say_empty(self.source.nothing)
             if self.source.takes_new and len(data["clips"]) <= MOST_ADDED:
                 self._page.start(self._add, data["clips"], group=f"add {data['clips'][0]}")
         elif data["action"] == "deleted":

@@ -22,6 +22,7 @@ async def play(page: LabelPage) -> None:
         stretch = page.query_one(ClipSound).stretch
         body = None if stretch is None else {"start_s": stretch[0], "end_s": stretch[1]}
         await page.box.post(f"/clips/{clip.id}/play", body)
+        page.notify(f"The box plays clip {clip.id}; o lets you hear it here.", timeout=2)
 
 
 async def hear_here(page: LabelPage) -> None:

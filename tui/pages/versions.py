@@ -183,6 +183,11 @@ class VersionsPage(Page):
         self.query_one("#matrix" if self.has_class("-matrix") else "#detail").focus()
 
     def on_matrix_opened(self, event: Matrix.Opened) -> None:
+        version = self._selected()
+        if version is not None and version["source"] == "imported":
+            # The numbers of its clips are those of another box: here they are other sounds.
+            self.notify("It was imported: its clips lie on the box that trained it.", timeout=4)
+            return
         clips = [
             one["clip"]
             for one in self._evaluation.get("predictions", [])

@@ -186,7 +186,7 @@ class Live:
         name = shadow["version"]
         actions = {END: "End it", DEPLOY: f"Deploy {name}"}
         if shadow["disagreements"]:
-            actions[SHOW] = "Disagreements on Label"
+            actions[SHOW] = "Disagreements"
         shown = Facts(f"{name} listens silently", partial(shadow_rows, shadow), actions)
         answer = await self._page.app.push_screen_wait(shown)
         if answer == END:

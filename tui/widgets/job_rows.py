@@ -84,4 +84,4 @@ def _what(job: dict[str, Any]) -> str:
         return f"{100 * progress.get('fraction', 0):.0f} %{left}"
     took = f" after {human_duration(job['used_s'])}" if job["used_s"] else ""
     version = f"{job['version']}: " if job["version"] else ""
-    return f"{version}{job['reason'] or ''}{took} {job['detail'] or ''}".rstrip()
+    return f"{version}{job['reason'] or ''}{took}; {job['detail'] or ''}".rstrip("; ")

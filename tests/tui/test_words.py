@@ -1,0 +1,42 @@
+"""Words on the screens that a person stumbled over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tui.device_words import health_lines
+from tui.version_words import evaluation_words
+
+
+def test_a_checks_name_stands_apart_from_what_it_says() -> None:
+    checks = [
+        {"name": "disk", "state": "ok", "says": "Room.", "advice": ""},
+        {"name": "speech filter", "state": "warning", "says": "Off.", "advice": "Set it."},
+    ]
+    lines = [line.plain for line in health_lines({"checks": checks})]
+    assert lines[1].endswith("disk          Room.")
+    assert lines[2].endswith("speech filter Off.")
+    assert lines[3] == f"{'':16}Set it."
+
+
+def test_figures_on_its_own_clips_are_called_that_once() -> None:
+    row = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 8, "optimistic": True}
+    evaluation: dict[str, Any] = {
+        "accuracy": 1.0,
+        "balanced_accuracy": 1.0,
+        "macro": {"f1": 1.0, "precision": 1.0, "recall": 1.0},
+        "protocol": "cross-validation",
+        "note": "optimistic: 16 clips that the network was trained on",
+        "optimistic": True,
+        "on_training_clips": True,
+        "classes": [{**row, "label": "dog"}, {**row, "label": "cat"}],
+    }
+    words = evaluation_words(evaluation).plain
+    assert "cross-validation" not in words
+    assert words.count("optimistic") == 2
+    # Where it holds for one class, that one says so.
+    evaluation["on_training_clips"] = False
+    evaluation["classes"][1]["optimistic"] = False
+    words = evaluation_words(evaluation).plain
+    assert "judged by cross-validation" in words
+    assert words.count("█  optimistic") == 1
