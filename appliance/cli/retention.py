@@ -45,6 +45,7 @@ def retention(state: State, dry_run: bool, yes: bool) -> None:
             )
         if run["failed"]:
             note(
-                f"{count(run['failed'], 'clip')} could not be deleted; see `earmark log`.", "yellow"
+                f"{count(run['failed'], 'clip')} could not be deleted; see the daemon's log.",
+                "yellow",
             )
     raise click.exceptions.Exit(1 if run["state"] == "failed" or run["failed"] else 0)
