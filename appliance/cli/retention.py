@@ -38,6 +38,8 @@ def retention(state: State, dry_run: bool, yes: bool) -> None:
         say(f"{count(run['clips'], 'clip')} {verb}, {human_size(run['bytes'])}.")
         for why, clips in run["reasons"].items():
             say(f"  {clips}: {safe(why)}")
+        if run["detail"]:
+            note(safe(run["detail"]), "yellow")
         if dry_run and run["first"]:
             table(
                 [right("clip"), right("size"), fold("why")],
