@@ -114,7 +114,7 @@ def test_settings_are_set_read_again_and_told_apart(box: Box) -> None:
     earmark(box.data, "settings", "reset", "space.low_mb")
     hours = earmark(box.data, "settings", "set", "privacy.quiet_hours", "00:00-12:00,12:00-00:00")
     assert hours["reloaded"]["now"] == ["privacy.quiet_hours"]
-    assert client.get("/privacy")["paused"]
+    assert client.get("/privacy")["detail"] == "not listening: quiet hours"
     earmark(box.data, "settings", "reset", "privacy.quiet_hours")
     assert not client.get("/privacy")["paused"]
     done = earmark(box.data, "settings", "set", "audio.ring_s", "30")
