@@ -47,6 +47,12 @@ def earmark(data: Path, *words: object, expect: int = 0) -> Any:
     return json.loads(done.stdout if done.stdout else done.stderr)
 
 
+def figures(box: Box) -> str:
+    socket = httpx.HTTPTransport(uds=str(box.data / "api.sock"))
+    with httpx.Client(transport=socket, base_url="http://localhost") as http:
+        return http.get("/metrics").text
+
+
 def check_of(health: dict[str, Any], name: str) -> dict[str, Any]:
     return next(check for check in health["checks"] if check["name"] == name)
 
@@ -69,6 +75,7 @@ def test_health_names_what_is_wrong_and_what_to_do(box: Box, tmp_path: Path) -> 
         lambda: check_of(box.client.get("/health"), "microphones")["says"].endswith("1 of 1."),
         "sound",
     )
+    assert set(re.findall(r'microphone="(.*?)"', figures(box))) == {microphone["name"]}
     box.client.delete(f"/microphones/{microphone['id']}")
     lost = box.client.post("/microphones", {"source": "usb-of-nowhere", "name": "yard"})
     broken = until(
@@ -233,10 +240,7 @@ def test_the_support_bundle_holds_no_sound_no_token_and_no_label(box: Box, tmp_p
 
 
 def test_every_figure_of_the_dashboard_exists(box: Box) -> None:
-    assert box.client is not None
-    socket = httpx.HTTPTransport(uds=str(box.data / "api.sock"))
-    with httpx.Client(transport=socket, base_url="http://localhost") as http:
-        told = set(re.findall(r"^# TYPE (\S+)", http.get("/metrics").text, re.M))
+    told = set(re.findall(r"^# TYPE (\S+)", figures(box), re.M))
     dashboard = json.loads(DASHBOARD.read_text())
     asked = set()
     for panel in dashboard["panels"]:
