@@ -126,6 +126,9 @@ def test_settings_are_set_read_again_and_told_apart(box: Box) -> None:
     assert not client.get("/privacy")["paused"]
     done = earmark(box.data, "settings", "set", "audio.ring_s", "30")
     assert done["reloaded"] == {"now": [], "restart": ["audio.ring_s"]}
+    set_ = [one for one in earmark(box.data, "audit") if one["what"] == "SET audio.ring_s"]
+    assert len(set_) == 1
+    assert set_[0]["who"]
     assert "# this box hangs in the shed" in file.read_text()
     assert "threshold = 0.65  # tried by hand" in file.read_text()
     rows = {row["name"]: row for row in client.get("/settings")["items"]}
