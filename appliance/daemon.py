@@ -273,7 +273,7 @@ def running(
             notices=notices,
             backup_places=backups.places,
         )
-        retention = Retention(db, clips, folder, settings.retention, bus)
+        retention = Retention(db, clips, folder, settings.retention, bus, notices)
         hooks = Hooks(folder, settings.hooks, bus)
         hardware = Hardware(
             settings.board,

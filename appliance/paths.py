@@ -48,6 +48,7 @@ class DataFolder:
         self.notices = self.root / "notices.json"
         self.rebuild = self.root / "rebuild.json"
         self.restoring = self.root / "restore-unfinished"
+        self.restored = self.root / "restored-from"
         self.reserve = Reserve(self.root / "reserve")
 
     def create(self) -> None:

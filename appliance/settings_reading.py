@@ -40,7 +40,15 @@ class SettingHelp:
 
     @property
     def environment(self) -> str:
-        return "EARMARK_" + self.name.upper().replace(".", "_")
+        return _variable(self.name)
+
+
+def _variable(name: str) -> str:
+    return "EARMARK_" + name.upper().replace(".", "_")
+
+
+# Other variables of ours, such as EARMARK_DATA, are no settings.
+_SECTIONS = tuple(_variable(f"{group.name}.") for group in fields(Settings))
 
 
 _MOVED = {"history.min_free_mb": "space.low_mb", "hooks.disk_low_mb": "space.low_mb"}
@@ -87,6 +95,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     for name, text in (os.environ if environment is None else environment).items():
         if name in known:
             given[known[name].name] = (_from_text(known[name], text), name)
+        elif name.startswith(_SECTIONS):
+            _unknown_variable(name, known)
     return _build(given)
 
 
@@ -148,6 +158,15 @@ def _unknown(name: str, origin: str) -> NoReturn:
     close = difflib.get_close_matches(name, [row.name for row in describe()], n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}?" if close else "see docs/settings.md for those that exist"
     raise InvalidInput(f"{origin}: unknown setting {name!r}", hint)
+
+
+def _unknown_variable(name: str, known: Mapping[str, SettingHelp]) -> NoReturn:
+    for old, new in _MOVED.items():
+        if name == _variable(old):
+            raise InvalidInput(f"{name} is no setting any more", f"use {_variable(new)}")
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f"did you mean {close[0]}?" if close else "see docs/settings.md for those that exist"
+    raise InvalidInput(f"{name} is no setting", hint)
 
 
 def _from_text(row: SettingHelp, text: str) -> Any:

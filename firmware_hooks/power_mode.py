@@ -217,7 +217,8 @@ def _replace(file: Path, value: dict[str, object]) -> None:
         with os.fdopen(descriptor, "w") as out:
             json.dump(value, out)
             out.write("\n")
-        os.chmod(name, 0o644)  # noqa: PTH101
+            # Of the open file: its name may be another one's by now, in a folder of the daemon's.
+            os.fchmod(out.fileno(), 0o644)
         os.replace(name, file)  # noqa: PTH105
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ def metrics(services: Services) -> str:
     microphones = now["microphones"]
     deployment = now["deployment"]
     job = now["job"]
+    names = {m.id: m.name for m in microphones}
     families: list[Family] = [
         ("info", "gauge", "the release that runs", [({"version": now["version"]}, 1)]),
         ("uptime_seconds", "counter", "since the daemon started", [({}, now["uptime_s"])]),
@@ -100,8 +101,8 @@ def metrics(services: Services) -> str:
             "counter",
             "windows that could not be listened to",
             [
-                ({"microphone": name}, heard["missed"])
-                for name, heard in services.listener.hearing().items()
+                ({"microphone": names.get(identifier, identifier)}, heard["missed"])
+                for identifier, heard in services.listener.hearing().items()
             ],
         ),
     ]

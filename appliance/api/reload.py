@@ -10,11 +10,13 @@ from typing import Any
 from appliance import settings_reading
 from appliance.api.services import Services
 from appliance.errors import EarmarkError
+from appliance.logs import AUDIT
 from appliance.settings import Settings
 from appliance.settings_file import sources
 from appliance.settings_reading import describe, value_of, with_value
 
 log = logging.getLogger(__name__)
+audit = logging.getLogger(AUDIT)
 
 AT_ONCE = (
     "backup.",
@@ -44,8 +46,9 @@ class Reloaded:
     restart: list[str]
 
 
-def reload(services: Services) -> Reloaded:
-    """Read the file and the environment again. Raises InvalidInput, and changes nothing then."""
+def reload(services: Services, author: str) -> Reloaded:
+    """Read the file and the environment again; the audit log names each setting that `author` let
+    change. Raises InvalidInput, and changes nothing then."""
     with _one_at_a_time:
         read = _read(services)
         changed = [row.name for row in describe() if _differs(services.settings, read, row.name)]
@@ -67,6 +70,10 @@ def reload(services: Services) -> Reloaded:
             services.space,
         ):
             part.use(made)
+        for row in describe():
+            if _differs(services.settings_read, read, row.name):
+                audit.info("SET %s by %s: 200", row.name, author)
+        services.settings_read = read
         done = Reloaded(now, [name for name in changed if name not in now])
         log.info(
             "settings read again: at work now: %s; waiting for a restart: %s",

@@ -109,6 +109,8 @@ class Services:
     routes: FastAPI | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        # As last read from the file and the environment; `settings` is what is at work.
+        self.settings_read = self.settings
         self.playback = Playback(speaker=self.settings.audio.speaker)
         # As many threads as there are decoding children: the files of all requests take turns.
         self.decoding = ThreadPoolExecutor(self.settings.audio.decode_workers, "decoding")

@@ -50,7 +50,7 @@ async def serve_http(services: Services, unix: socket.socket, tcp: socket.socket
 
     def read_settings() -> None:
         try:
-            reload(services)
+            reload(services, "signal")
             audit.info("SIGHUP settings/reload by signal: 200")
         except EarmarkError as error:
             log.error("settings not read again: %s (%s)", error, error.advice)

@@ -25,6 +25,7 @@ from appliance.care.checks import (
     tensorrt,
 )
 from appliance.care.checks import clock as clock_check
+from appliance.care.checks import settings as settings_check
 from appliance.care.notices import Notices
 from appliance.care.space import Space, look_at
 from appliance.hardware.hardware import Hardware
@@ -72,6 +73,7 @@ class Health:
         return report(
             guarded(name, check)
             for name, check in (
+                (settings_check.NAME, lambda: settings_check.check(self.folder.settings)),
                 (microphones.NAME, self._microphones),
                 (detection.NAME, self._detection),
                 (disk.NAME, self._disk),
@@ -137,6 +139,7 @@ def look_without_daemon(folder: DataFolder, settings: Settings, root: Path = Pat
     return report(
         guarded(name, check)
         for name, check in (
+            (settings_check.NAME, lambda: settings_check.check(folder.settings)),
             (
                 disk.NAME,
                 lambda: disk.check(there, lambda: look_at(there, settings.space)),

@@ -307,6 +307,9 @@ class Inspection:
         made = rebuild.finish(self._folder, self._datasets, self._known.datasets)
         self._known = rebuild.Known({}, [])
         run = self._run
+        log.info("rebuilt: %s", asdict(run))
+        if not run.adopted and not made:
+            return  # the backup knew them all
         versions = f" and {len(made)} dataset versions" if made else ""
         self._notices.give(
             "rebuild",
@@ -316,4 +319,3 @@ class Inspection:
             "clips that no dataset version named have no label now: `earmark clips --source"
             " recovered --unlabelled`",
         )
-        log.info("rebuilt: %s", asdict(run))

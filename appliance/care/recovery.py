@@ -18,7 +18,7 @@ from appliance.care.backup_place import backups, place_of
 from appliance.care.notices import Notices
 from appliance.care.quarantine import DATABASE, Quarantine
 from appliance.care.rebuild import has_sounds, wanted
-from appliance.care.restore import SIDE_FILES, Restored, restore, unfinished
+from appliance.care.restore import SIDE_FILES, Restored, restore, restored_from, unfinished
 from appliance.errors import EarmarkError, InvalidInput, StoreError
 from appliance.paths import DataFolder
 from appliance.settings import Settings
@@ -111,7 +111,8 @@ def _from_backup(folder: DataFolder, settings: Settings) -> Restored | None:
 
 
 def _candidates(folder: DataFolder, settings: Settings) -> Iterator[Path]:
-    """Backups of this box, the newest first; before them the one whose restore was cut short."""
+    """Backups of this box, the newest first; before them the one whose restore was cut short, and
+    after them the one that the library was made of, as on a new box before its first own."""
     begun = unfinished(folder)
     if begun is not None and begun.is_dir():
         yield begun
@@ -122,6 +123,9 @@ def _candidates(folder: DataFolder, settings: Settings) -> Iterator[Path]:
         heads = [one for one in found if one]
         newest = max(heads, key=lambda one: _made_at(one[0]))
         yield newest.pop(0)
+    origin = restored_from(folder)
+    if origin is not None and origin.is_dir():
+        yield origin
 
 
 def _made_at(backup: Path) -> float:

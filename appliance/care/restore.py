@@ -90,7 +90,8 @@ def restore(
         _files(backup.parent, folder, manifest, wanting)
         _database(backup, folder, manifest, missing)
         _give_to_owner(folder.root)
-        folder.restoring.unlink()
+        # Until the box has a backup of its own, this is the one that it could come back from.
+        folder.restoring.replace(folder.restored)
         fsync_folder(folder.root)
     return Restored(manifest, len(rows) - len(missing), len(missing))
 
@@ -233,7 +234,16 @@ def _mark(database: Path, missing: Iterable[str], at: float) -> None:
 
 def unfinished(folder: DataFolder) -> Path | None:
     """The backup of a restore that was cut short, if there was one."""
+    return _named_in(folder.restoring)
+
+
+def restored_from(folder: DataFolder) -> Path | None:
+    """The backup that this library was made of, if it was."""
+    return _named_in(folder.restored)
+
+
+def _named_in(file: Path) -> Path | None:
     try:
-        return Path(folder.restoring.read_text().strip())
+        return Path(file.read_text().strip())
     except FileNotFoundError:
         return None

@@ -2,6 +2,9 @@
 
 The clips are ranked in one pass (`value.py`) and deleted in batches, a transaction each. Their
 history keeps the tombstones.
+
+What a person labelled goes only where that brings the disk down to its limit: where others fill it,
+losing the labels would gain nothing. Either way it is said.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
 
+from appliance.care.notices import Notices
 from appliance.care.value import FREE, WHY_LABELLED, clips_of, ranked
 from appliance.errors import Conflict, EarmarkError
 from appliance.events import EventBus
@@ -32,6 +37,10 @@ TELL_EVERY = 1000
 PAUSE_S = 0.002
 AUTHOR = "retention"
 EXAMPLES = 20
+OTHERS = (
+    "other things than clips fill the disk beyond retention.max_use_percent, so what a person"
+    " labelled stays"
+)
 OLD = "older than retention.max_age_days"
 # Before this the wall clock had not been set: the age of a clip means nothing.
 CLOCK_IS_SET = 1_600_000_000.0
@@ -74,12 +83,14 @@ class Retention:
         folder: DataFolder,
         settings: RetentionSettings,
         bus: EventBus,
+        notices: Notices | None = None,
     ) -> None:
         self._db = db
         self._clips = clips
         self._folder = folder
         self._settings = settings
         self._bus = bus
+        self._notices = notices
         self._lock = threading.Lock()
         self._latest: RetentionRun | None = None
         self._stop = threading.Event()
@@ -121,7 +132,9 @@ class Retention:
 
     def run(self, dry_run: bool = False, wanted: int | None = None) -> RetentionRun:
         """Run to the end on this thread. wanted: bytes to free; by the disk's use if not given."""
-        return self._go(RetentionRun(dry_run), self._excess() if wanted is None else wanted)
+        if wanted is None:
+            return self._by_use(RetentionRun(dry_run))
+        return self._go(RetentionRun(dry_run), wanted)
 
     def _every(self) -> None:
         while not self._stop.is_set():
@@ -136,12 +149,11 @@ class Retention:
 
     def _run(self, begun: RetentionRun) -> None:
         try:
-            done = self._go(begun, self._excess())
+            self._by_use(begun)
         except Exception as error:
             # Whatever it was: a run that nobody ends would keep the next ones from beginning.
             log.exception("retention failed")
-            done = replace(self._latest or begun, state="failed", detail=str(error))
-            self._say(done)
+            self._say(replace(self._latest or begun, state="failed", detail=str(error)))
 
     def _excess(self) -> int:
         """Bytes over the limit; use as `df` counts it, without what is reserved for root."""
@@ -149,7 +161,24 @@ class Retention:
         limit = self._settings.max_use_percent / 100 * (disk.used + disk.free)
         return max(0, round(disk.used - limit)) if self._settings.max_use_percent < 100 else 0
 
-    def _go(self, run: RetentionRun, wanted: int) -> RetentionRun:
+    def _by_use(self, run: RetentionRun) -> RetentionRun:
+        wanted = self._excess()
+        [all_free] = self._db.rows(f"SELECT total(c.size) AS bytes FROM clips c WHERE {FREE}")
+        others = wanted > all_free["bytes"]
+        done = self._go(run, wanted, labelled_too=not others)
+        labelled = done.reasons.get(WHY_LABELLED, 0)
+        if self._notices is not None and not run.dry_run and (others or labelled):
+            went = f"{done.clips} clips went, {labelled} of them labelled by a person"
+            self._notices.give(
+                "retention",
+                "warning",
+                f"{OTHERS[0].upper()}{OTHERS[1:]}." if others else f"The disk was full: {went}.",
+                "free some space elsewhere, or raise retention.max_use_percent; `earmark clips"
+                " keep` holds what must not go",
+            )
+        return done
+
+    def _go(self, run: RetentionRun, wanted: int, labelled_too: bool = True) -> RetentionRun:
         """First the too old, all of them; then by value, until `wanted` bytes are free."""
         run = replace(run, wanted=wanted)
         count = _Count()
@@ -159,7 +188,11 @@ class Retention:
             if old:
                 self._let_go(run, count, self._too_old(oldest), None)
             if count.bytes < wanted:
-                self._let_go(run, count, self._by_value(old), wanted)
+                plan = self._by_value(old)
+                if not labelled_too:
+                    run = replace(run, detail=OTHERS)
+                    plan = takewhile(lambda going: going.why != WHY_LABELLED, plan)
+                self._let_go(run, count, plan, wanted)
         except _Stopped:
             run = replace(run, detail="the daemon stopped it")
         run = replace(count.so_far(run), state="done")

@@ -54,7 +54,7 @@ def health(state: State) -> dict[str, Any]:
 
 
 def _without_daemon(state: State, why: str) -> dict[str, Any]:
-    from appliance.care.check import Check, report
+    from appliance.care.check import report
     from appliance.care.checks import daemon
     from appliance.care.health import guarded, look_without_daemon
     from appliance.errors import InvalidInput
@@ -66,15 +66,9 @@ def _without_daemon(state: State, why: str) -> dict[str, Any]:
     first = guarded(daemon.NAME, lambda: daemon.check(folder.lock, why))
     try:
         read = load(folder.settings)
-        mine = Check("settings", "ok", "They can be read.")
-    except InvalidInput as error:
-        read = Settings()
-        mine = Check("settings", "failing", f"{error.message}.", error.advice)
-    except OSError as error:
-        read = Settings()
-        advice = "run this as the user who owns the data folder, or with sudo"
-        mine = Check("settings", "failing", f"They cannot be read: {error.strerror}.", advice)
+    except (InvalidInput, OSError):
+        read = Settings()  # the check of them says why
     if not state.json:
         note("No daemon answers: only what can be seen without one.")
     others = look_without_daemon(folder, read, Path("/"))
-    return dataclasses.asdict(report([first, mine, *others.checks]))
+    return dataclasses.asdict(report([first, *others.checks]))

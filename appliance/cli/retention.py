@@ -38,6 +38,8 @@ def retention(state: State, dry_run: bool, yes: bool) -> None:
         say(f"{count(run['clips'], 'clip')} {verb}, {human_size(run['bytes'])}.")
         for why, clips in run["reasons"].items():
             say(f"  {clips}: {safe(why)}")
+        if run["detail"]:
+            note(safe(run["detail"]), "yellow")
         if dry_run and run["first"]:
             table(
                 [right("clip"), right("size"), fold("why")],
@@ -45,6 +47,7 @@ def retention(state: State, dry_run: bool, yes: bool) -> None:
             )
         if run["failed"]:
             note(
-                f"{count(run['failed'], 'clip')} could not be deleted; see `earmark log`.", "yellow"
+                f"{count(run['failed'], 'clip')} could not be deleted; see the daemon's log.",
+                "yellow",
             )
     raise click.exceptions.Exit(1 if run["state"] == "failed" or run["failed"] else 0)

@@ -247,7 +247,7 @@ def _detail(holding: list[Pause]) -> str:
         return ""
     parts = []
     for pause in holding:
-        by = f" by {pause.author}" if pause.author else ""
+        by = f" by {pause.author}" if pause.author not in ("", pause.reason) else ""
         until = ""
         if pause.until_at is not None:
             until = f" until {time.strftime('%Y-%m-%d %H:%M', time.localtime(pause.until_at))}"

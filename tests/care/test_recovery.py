@@ -170,6 +170,21 @@ def test_a_restore_that_was_cut_short_goes_on_or_says_so(library: Library, tmp_p
     assert not other.restoring.exists()
 
 
+def test_a_new_box_comes_back_from_the_backup_that_it_was_made_of(
+    library: Library, tmp_path: Path
+) -> None:
+    """It has a box's id, and so a backup, of its own only after its first night."""
+    fill(library)
+    made = make_backup(library.folder, tmp_path / "disk", 3, nobody)
+    other = DataFolder(tmp_path / "other")
+    whole = restore(made, other, force=False, tell=nobody).clips
+    settings = Settings(backup=BackupSettings(target=str(tmp_path / "disk")))
+    damage(other.database)
+    make_whole(other, settings, notices := Notices(other))
+    assert examine(other.database, thorough=True).damage == ""
+    assert f"restored, with {whole} clips" in notices.unread()[0].says
+
+
 def test_what_is_no_damage_is_left_alone(library: Library, tmp_path: Path) -> None:
     folder = library.folder
     fill(library)

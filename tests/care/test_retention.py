@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from appliance.care import retention as retention_module
+from appliance.care.notices import Notices
 from appliance.care.retention import OLD, Retention
 from appliance.care.space import LEVELS
 from appliance.events import EventBus
@@ -125,6 +126,27 @@ def test_what_a_person_did_meanwhile_counts(
     assert (done.clips, done.failed) == (1, 2)
     assert library.ids() == {labelled, kept}
     assert third not in library.ids()
+
+
+def test_where_others_fill_the_disk_labels_stay_and_it_is_said(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled = library.store("dog")
+    library.store()
+    notices = Notices(library.folder)
+    retention = Retention(
+        library.db, library.clips, library.folder, RetentionSettings(), library.bus, notices
+    )
+    monkeypatch.setattr(retention, "_excess", lambda: 1 << 40)
+    planned = retention.run(dry_run=True)
+    assert (planned.clips, planned.detail) == (1, retention_module.OTHERS)
+    assert not notices.unread()
+    assert retention.run().clips == 1
+    assert library.ids() == {labelled}
+    assert "labelled stays" in notices.unread()[0].says
+    monkeypatch.setattr(retention, "_excess", lambda: 1)
+    assert retention.run().clips == 1
+    assert "1 of them labelled by a person" in notices.unread()[0].says
 
 
 def test_memory_does_not_hold_the_library(library: Library) -> None:

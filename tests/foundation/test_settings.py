@@ -53,3 +53,9 @@ def test_a_wrong_setting_says_what_to_do(
 def test_a_wrong_variable_is_named() -> None:
     with pytest.raises(InvalidInput, match=r"EARMARK_HTTP_PORT: http\.port is 'many'"):
         settings_reading.load(None, {"EARMARK_HTTP_PORT": "many"})
+    with pytest.raises(InvalidInput, match="EARMARK_LISTEN_TRESHOLD is no setting") as caught:
+        settings_reading.load(None, {"EARMARK_LISTEN_TRESHOLD": "0.5"})
+    assert caught.value.advice == "did you mean EARMARK_LISTEN_THRESHOLD?"
+    with pytest.raises(InvalidInput) as caught:
+        settings_reading.load(None, {"EARMARK_HOOKS_DISK_LOW_MB": "5"})
+    assert caught.value.advice == "use EARMARK_SPACE_LOW_MB"

@@ -33,7 +33,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     publish(data, [both, partial(write_version, labels={"low": LOW_HZ, "high": ELSEWHERE})])
     sounds = scene(12, [(3.0, 0.5, LOW_HZ), (8.0, 0.5, HIGH_HZ)])
     soundfile.write(root / "evening.wav", sounds, RATE)
-    with started(data, EARMARK_HISTORY_MIN_FREE_MB="0") as box:
+    with started(data, EARMARK_SPACE_LOW_MB="0") as box:
         client = box.client
         assert client is not None
         for label, hz in (("low", LOW_HZ), ("high", HIGH_HZ)):

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from appliance.api.answers import answer, page
 from appliance.api.reload import Reloaded, at_work, reload
 from appliance.api.schemas.base import Page
-from appliance.api.services import ServicesDep
+from appliance.api.services import Author, ServicesDep
 
 router = APIRouter(tags=["status"])
 
@@ -39,7 +39,7 @@ def get_settings(services: ServicesDep) -> Response:
 
 
 @router.post("/settings/reload", response_model=Reloaded)
-def reload_settings(services: ServicesDep) -> Response:
+def reload_settings(services: ServicesDep, author: Author) -> Response:
     """Read earmark.toml again: which changed settings are at work now, and which need a restart.
     A file with a mistake changes nothing."""
-    return answer(reload(services))
+    return answer(reload(services, author))
