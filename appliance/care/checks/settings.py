@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from appliance import settings
+from appliance import settings_reading
 from appliance.care.check import Check
 from appliance.errors import InvalidInput
 
@@ -14,7 +14,7 @@ NAME = "settings"
 def check(file: Path) -> Check:
     """Of `file` (earmark.toml) and the environment of this process."""
     try:
-        settings.load(file)
+        settings_reading.load(file)
     except InvalidInput as error:
         return Check(NAME, "failing", f"{error.message}.", error.advice)
     except OSError as error:
