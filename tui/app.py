@@ -233,6 +233,13 @@ class EarmarkApp(App[None]):
 
     # --- saying things -------------------------------------------------------------------------
 
+    def notify(self, message: str, **more: Any) -> None:
+        """A toast; one with the same words goes, so that a key held down fills no screen."""
+        for shown in list(self._notifications):
+            if (shown.message, shown.title) == (message, more.get("title", "")):
+                self._unnotify(shown, refresh=False)
+        super().notify(message, **more)
+
     def say_error(self, error: EarmarkError) -> None:
         """What went wrong and what to do, in the error's own words. That the daemon is away stands
         in the banner already."""

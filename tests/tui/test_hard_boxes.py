@@ -103,7 +103,7 @@ async def test_an_empty_box_says_on_every_screen_what_to_do(empty_box: Box) -> N
         "label": ("No clip yet: record on F2", "No label yet: l makes one"),
         "train": ("0 of 2 classes have clips", "No training runs"),
         "versions": ("No version yet: train one on F4",),
-        "device": ("No microphone is set up", "free of"),
+        "device": ("No microphone is set up: a adds one", "free of"),
     }
     # Keys that need something to act on: none does harm where there is nothing.
     keys = {

@@ -51,6 +51,17 @@ async def test_the_palette_offers_the_screens_own_keys_first(shared_box: Box) ->
             assert len(set(key.shown)) == len(key.shown), key
 
 
+async def test_the_same_words_are_one_toast(shared_box: Box) -> None:
+    async with running(shared_box) as (app, pilot):
+        await shows(pilot, "[Listen]")
+        await pilot.press("f3")
+        await shows(pilot, "[Label]")
+        await pilot.press("u", "u", "u", "r")
+        await shows(pilot, "Nothing to redo.")
+        said = [toast.message for toast in app._notifications]
+        assert said.count("Nothing to undo.") == 1, said
+
+
 async def test_a_window_too_small_is_told_so_and_recovers(shared_box: Box) -> None:
     async with running(shared_box) as (_, pilot):
         await shows(pilot, "[Listen]")

@@ -73,3 +73,26 @@ async def test_deploy_roll_back_note_export_delete(shared_box: Box, tmp_path: Pa
         app.screen.query_one("#versions").go_to("V002")  # type: ignore[attr-defined]
         await pilot.press("delete", "y")
         await comes(pilot, lambda text: "V002 is deployed" in text, "why not")
+
+
+async def test_the_cells_of_an_imported_version_open_no_clips_of_this_box(
+    shared_box: Box, tmp_path: Path
+) -> None:
+    client = shared_box.client
+    assert client is not None
+    file = client.download("/versions/V001/export", tmp_path / "v.zip")
+    name = client.upload("/versions/import", [file])["name"]
+    try:
+        async with running(shared_box, SMALL) as (app, pilot):
+            await pilot.press("f5")
+            await shows(pilot, name)
+            await pilot.press("2")
+            await shows(pilot, "background heard as background: 9 of 10")
+            # Another box counted them so; here the same numbers are other sounds.
+            numbers = [{"clip": 1, "label": "background", "predicted": "background"}]
+            app.screen._evaluation["predictions"] = numbers  # type: ignore[attr-defined]
+            await pilot.press("enter")
+            await shows(pilot, "the box that trained it")
+            await shows(pilot, "[Versions]")
+    finally:
+        client.delete(f"/versions/{name}")

@@ -61,7 +61,9 @@ class DevicePage(Page):
         self._looked = 0.0
 
     def body(self) -> ComposeResult:
-        yield MicrophoneRows(id="microphones")
+        rows = MicrophoneRows(id="microphones")
+        rows.say_empty("No microphone is set up: a adds one.")
+        yield rows
         with VerticalScroll(id="facts", can_focus=False):
             yield Static(id="words", markup=False)
 

@@ -212,6 +212,8 @@ class ListenPage(Page):
             self.notify(NO_DETECTION, timeout=3)
             return
         labels = [row["name"] for row in (await self.box.get("/labels"))["items"]]
+        # What most false alarms are, whether anybody has made that label yet.
+        labels = ["background", *(name for name in labels if name != "background")]
         others = [name for name in labels if name != found["label"]]
         question = f"Not {found['label']}. What was it?"
         chosen = await self.app.push_screen_wait(Choose(question, others, new="New label"))
