@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from appliance import __version__
-from appliance.api.app import create_app
+from appliance.api.app import create_app, prepare
 from appliance.api.reload import reload
 from appliance.api.server import server_config
 from appliance.api.services import Services
@@ -67,4 +67,7 @@ async def serve_http(services: Services, unix: socket.socket, tcp: socket.socket
         unix.getsockname(),
         services.folder.root,
     )
+    if services.routes is not None:
+        # In a thread with a loop of its own: whoever comes meanwhile is answered, not kept waiting.
+        loop.run_in_executor(None, asyncio.run, prepare(services.routes))
     await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in servers))
