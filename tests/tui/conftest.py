@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from textual.pilot import Pilot
@@ -19,6 +19,8 @@ from tests.box import Box
 from tests.models import toy
 from tests.tui.sounds import write_sounds
 from tui.app import EarmarkApp
+
+T = TypeVar("T")
 
 SMALL, LARGE = (80, 24), (140, 45)
 
@@ -128,6 +130,16 @@ async def comes(pilot: Pilot[None], question: Any, words: str, timeout: float = 
             return text
         await pilot.pause(0.05)
     raise AssertionError(f"not within {timeout} s: {words}\n{text}")
+
+
+async def happens(pilot: Pilot[None], question: Callable[[], T], what: str, s: float = 60.0) -> T:
+    """Ask until the answer is true, while the app goes on: what it was told by a key, it does
+    between two looks. The answer."""
+    for _ in range(int(s / 0.05)):
+        if answer := question():
+            return answer
+        await pilot.pause(0.05)
+    raise AssertionError(f"not within {s} s: {what}\n{screen_text(pilot)}")
 
 
 def screen_text(pilot: Pilot[None]) -> str:

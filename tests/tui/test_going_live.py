@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from tests.box import Box, until
 from tests.live.tones import HIGH_HZ, LOW_HZ, scene, write_version
-from tests.tui.conftest import SMALL, comes, publish, running, shows, started
+from tests.tui.conftest import SMALL, comes, happens, publish, running, shows, started
 from tui.app import EarmarkApp
 from tui.gate_words import engine_words
 from tui.widgets.rows import Rows
@@ -82,12 +82,16 @@ async def test_a_worse_version_is_refused_with_its_figures_and_forced(deployed: 
         await pilot.press("f")
         await shows(pilot, "which precision?")
         await pilot.press("enter")
-        until(lambda: client.get("/deployments")["current"]["version"] == "V002", "by force")
+        await happens(
+            pilot, lambda: client.get("/deployments")["current"]["version"] == "V002", "by force"
+        )
         await shows(pilot, "V002 listens:")
         await pilot.press("escape")
         await comes(pilot, lambda text: "V002 listens:" not in text, "seen")
         await pilot.press("b", "y")
-        until(lambda: client.get("/deployments")["current"]["version"] == "V001", "back again")
+        await happens(
+            pilot, lambda: client.get("/deployments")["current"]["version"] == "V001", "back again"
+        )
 
 
 async def test_a_comparison_is_stopped_and_nothing_is_deployed(deployed: Box) -> None:

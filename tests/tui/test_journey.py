@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 from appliance.demo.signals import add_at
 from appliance.demo.sounds import smoke_alarm
 from appliance.demo.surroundings import quiet_room
-from tests.box import Box, until
-from tests.tui.conftest import LARGE, comes, running, shows
+from tests.box import Box
+from tests.tui.conftest import LARGE, comes, happens, running, shows
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(600)]
 RATE = 16_000
@@ -95,7 +95,7 @@ async def test_from_a_microphone_to_a_confirmed_detection(empty_box: Box, tmp_pa
         await pilot.press("d")
         await shows(pilot, "which precision?")
         await pilot.press("enter")
-        until(lambda: client.get("/deployments")["current"], "the deployment")
+        await happens(pilot, lambda: client.get("/deployments")["current"], "the deployment")
         await pilot.press("f1")
         await shows(pilot, "V001 listens since")
         rows = app.screen.query_one("#detections")
@@ -109,11 +109,17 @@ async def test_from_a_microphone_to_a_confirmed_detection(empty_box: Box, tmp_pa
         rows.go_to(heard["id"])  # type: ignore[attr-defined]
         await pilot.press("c")
         await shows(pilot, "✓ right")
-        until(
-            lambda: client.get(f"/detections/{heard['id']}")["review"] == "confirmed", "the review"
+        await happens(
+            pilot,
+            lambda: client.get(f"/detections/{heard['id']}")["review"] == "confirmed",
+            "the review",
         )
         # The next training learns from it.
-        found = until(
-            lambda: (one := client.get(f"/detections/{heard['id']}"))["clip"] and one, "its clip"
+        found = await happens(
+            pilot,
+            lambda: (one := client.get(f"/detections/{heard['id']}"))["clip"] and one,
+            "its clip",
         )
-        until(lambda: client.get(f"/clips/{found['clip']}")["label"] == "alarm", "its label")
+        await happens(
+            pilot, lambda: client.get(f"/clips/{found['clip']}")["label"] == "alarm", "its label"
+        )

@@ -12,7 +12,7 @@ import soundfile
 from appliance.client import quoted
 from tests.box import Box, until
 from tests.models import toy
-from tests.tui.conftest import LARGE, comes, publish_toy, running, shows, started
+from tests.tui.conftest import LARGE, comes, happens, publish_toy, running, shows, started
 from tui.widgets.clip_rows import ClipRows
 
 pytestmark = pytest.mark.anyio
@@ -50,7 +50,11 @@ async def test_what_is_heard_is_shown_and_judged(listening: Box, tmp_path: Path)
         chosen = rows.selected["id"]  # type: ignore[attr-defined]
         await pilot.press("c")
         await shows(pilot, "✓ right")
-        until(lambda: client.get(f"/detections/{chosen}")["review"] == "confirmed", "the review")
+        await happens(
+            pilot,
+            lambda: client.get(f"/detections/{chosen}")["review"] == "confirmed",
+            "the review",
+        )
         await pilot.press("r")
         await shows(pilot, "What was it?")
         await pilot.press(*"door bell", "enter")
@@ -58,7 +62,9 @@ async def test_what_is_heard_is_shown_and_judged(listening: Box, tmp_path: Path)
         found = client.get(f"/detections/{chosen}")
         assert (found["review"], found["review_label"]) == ("refuted", "door bell")
         await pilot.press("u")
-        until(lambda: client.get(f"/detections/{chosen}")["review"] is None, "taken back")
+        await happens(
+            pilot, lambda: client.get(f"/detections/{chosen}")["review"] is None, "taken back"
+        )
 
 
 async def test_what_the_box_would_say_is_accepted_by_enter(listening: Box) -> None:
@@ -74,7 +80,9 @@ async def test_what_the_box_would_say_is_accepted_by_enter(listening: Box) -> No
         assert clip is not None
         wanted = clip.suggested
         await pilot.press("enter")
-        until(lambda: client.get(f"/clips/{clip.id}")["label"] == wanted, "its label")
+        await happens(
+            pilot, lambda: client.get(f"/clips/{clip.id}")["label"] == wanted, "its label"
+        )
 
 
 async def test_a_microphone_that_ended_shows_no_old_scores(listening: Box) -> None:

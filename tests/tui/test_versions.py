@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.box import Box, until
-from tests.tui.conftest import LARGE, SMALL, comes, running, shows
+from tests.box import Box
+from tests.tui.conftest import LARGE, SMALL, comes, happens, running, shows
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +53,7 @@ async def test_deploy_roll_back_note_export_delete(shared_box: Box, tmp_path: Pa
         await shows(pilot, "agreement")
         await pilot.press("b", "y")
         current = lambda: client.get("/deployments")["current"]["version"]  # noqa: E731
-        until(lambda: current() == "V002", "the version before")
+        await happens(pilot, lambda: current() == "V002", "the version before")
         await pilot.press("n")
         await shows(pilot, "A note on V001")
         await pilot.press(*"barn", "enter")
