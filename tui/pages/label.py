@@ -185,7 +185,7 @@ class LabelPage(Page):
         clip = self.query_one(ClipRows).clip
         suggested = clip.suggested if clip else None
         if suggested:
-            self._give(suggested)
+            self._give_made(suggested)
         else:
             self.notify("Nothing is suggested for this clip; l finds a label.", timeout=3)
 
@@ -198,11 +198,15 @@ class LabelPage(Page):
         title = "Which label?"
         chosen = await self.app.push_screen_wait(Choose(title, self.labels, new="New label"))
         if chosen:
-            if chosen not in self.labels:
-                self.outbox.post(f"label {chosen}", "post", "/labels", {"name": chosen})
-                self._labels.append({"name": chosen, "clips": 0, "sessions": 0})
-                self.digits.know(self._labels)
-            self._give(chosen)
+            self._give_made(chosen)
+
+    def _give_made(self, label: str) -> None:
+        """Give a label that may not exist yet: a version from another box suggests its own."""
+        if label not in self.labels:
+            self.outbox.post(f"label {label}", "post", "/labels", {"name": label})
+            self._labels.append({"name": label, "clips": 0, "sessions": 0})
+            self.digits.know(self._labels)
+        self._give(label)
 
     def _give(self, label: str | None) -> None:
         rows = self.query_one(ClipRows)
