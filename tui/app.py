@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +33,8 @@ from tui.words import sentence
 
 BEAT_S = 0.25
 """What the daemon tells is drawn at most so often; a key is answered at once."""
+GONE_S = 5.0
+"""After a signal it ends so soon at the latest, whatever the terminal does."""
 SAME_ERROR_S = 4.0
 
 
@@ -74,6 +78,7 @@ class EarmarkApp(App[None]):
         self._trouble = ""
         self._note = ""
         self._said: dict[str, float] = {}
+        self._signals: dict[int, Any] = {}
         self.animation_level = "none"  # each frame of one would go over the line
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -82,19 +87,25 @@ class EarmarkApp(App[None]):
     # --- start and end -------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop_here = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            loop.add_signal_handler(number, self._leave)
+            self._signals[number] = signal.signal(number, self._leave)
         self.box.start()
         self.run_worker(self.outbox.run(), group="outbox")
         self.set_interval(BEAT_S, self._beat)
 
     def on_unmount(self) -> None:
+        for number, before in self._signals.items():
+            signal.signal(number, before)
         self.box.stop()
 
-    def _leave(self) -> None:
-        """A signal: nobody is there to be asked."""
-        self.exit()
+    def _leave(self, *_: object) -> None:
+        """A signal: nobody is there to be asked. A handler of Python, not of the loop: where the
+        line has dropped, Textual may wait for ever to write to a terminal that has gone."""
+        last = threading.Timer(GONE_S, os._exit, (0,))
+        last.daemon = True
+        last.start()
+        self._loop_here.call_soon_threadsafe(self.exit)
 
     async def action_quit(self) -> None:
         if len(self.outbox) and not isinstance(self.screen, Confirm):
