@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -102,6 +103,15 @@ def write_durably(place: Path, content: bytes, *, name_too: bool = True) -> None
     partial.rename(place)
     if name_too:
         fsync_folder(place.parent)
+
+
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file, read in blocks."""
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def fsync_file(path: Path) -> None:

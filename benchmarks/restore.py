@@ -25,11 +25,11 @@ from pathlib import Path
 import numpy as np
 
 from appliance.audio.flac import write_flac
-from appliance.care.backup import file_hash, make_backup
+from appliance.care.backup import make_backup
 from appliance.care.restore import restore
 from appliance.events import EventBus
 from appliance.library.clips import Clips, NewPiece
-from appliance.paths import DataFolder
+from appliance.paths import DataFolder, file_hash
 from appliance.store.database import Database
 
 RATE = 16_000

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import platform
 import shutil
 import sqlite3
@@ -36,7 +35,7 @@ from appliance.care.backup_place import (
 )
 from appliance.errors import InvalidInput, StoreError
 from appliance.library.disk import disk_errors
-from appliance.paths import DataFolder, fsync_folder, write_durably
+from appliance.paths import DataFolder, file_hash, fsync_file, fsync_folder, write_durably
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +124,7 @@ def _fill(folder: DataFolder, box: str, place: Path, partial: Path, tell: Progre
         hashes[str(file.relative_to(folder.root))] = _copy_file(file, place)
         done += 1
         tell(done, total)
-    _sync(copy)
+    fsync_file(copy)
     return Manifest(
         FORMAT,
         box,
@@ -244,25 +243,11 @@ def _copy_file(source: Path, place: Path) -> str:
     return sha256
 
 
-def _sync(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
-
-
 def _size(file: Path) -> int | None:
     try:
         return file.stat().st_size
     except OSError:
         return None
-
-
-def file_hash(file: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def as_rows(every: Iterator[Path]) -> list[dict[str, Any]]:

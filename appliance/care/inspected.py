@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.audio.flac import Piece, describe_flac
-from appliance.care.backup import file_hash
 from appliance.errors import DecodeError
+from appliance.paths import file_hash
 from appliance.store.database import Database
 
 

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.care.backup import Manifest, file_hash, verify_database
+from appliance.care.backup import Manifest, verify_database
 from appliance.care.backup_place import (
     MANIFEST,
     backups,
@@ -30,7 +30,7 @@ from appliance.care.quarantine import DATABASE, VERSION, Quarantine
 from appliance.care.rebuild import wanted
 from appliance.errors import Conflict, InvalidInput
 from appliance.library.disk import disk_errors
-from appliance.paths import DataFolder, fsync_folder, write_durably
+from appliance.paths import DataFolder, file_hash, fsync_folder, write_durably
 
 SIDE_FILES = ("earmark.db-wal", "earmark.db-shm")
 AT_ONCE = 8

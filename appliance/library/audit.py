@@ -5,12 +5,9 @@ It reads every clip from disk, so it is for after a crash, a restore or a doubt,
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 from appliance.errors import EarmarkError
 from appliance.library.datasets import Datasets
-from appliance.paths import DataFolder
+from appliance.paths import DataFolder, file_hash
 from appliance.store.database import Database
 
 
@@ -52,7 +49,7 @@ def _files(folder: DataFolder) -> list[str]:
         for part in folder.clips.iterdir()
         if part != folder.incoming
         for file in part.iterdir()
-        if f"{_sha256(file)}.flac" != file.name
+        if f"{file_hash(file)}.flac" != file.name
     ]
 
 
@@ -88,11 +85,3 @@ def _datasets(db: Database, folder: DataFolder) -> list[str]:
         if rows != listed:
             broken.append(f"dataset version {version.name!r} lists other clips than its file")
     return broken
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while block := content.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
