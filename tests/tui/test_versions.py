@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,35 @@ async def test_deploy_roll_back_note_export_delete(shared_box: Box, tmp_path: Pa
         app.screen.query_one("#versions").go_to("V002")  # type: ignore[attr-defined]
         await pilot.press("delete", "y")
         await comes(pilot, lambda text: "V002 is deployed" in text, "why not")
+
+
+async def test_a_section_that_comes_late_does_not_cover_the_one_that_is_open(
+    shared_box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(shared_box, SMALL) as (app, pilot):
+        await pilot.press("f5")
+        await shows(pilot, "balanced 88.0 %")
+        get, line = app.box.get, asyncio.Event()
+        held: list[str] = []
+        came: list[str] = []
+
+        async def slow(path: str, **query: Any) -> Any:
+            answer = await get(path, **query)
+            if path.endswith("/evaluation"):
+                held.append(path)
+                await line.wait()
+                came.append(path)
+            return answer
+
+        monkeypatch.setattr(app.box, "get", slow)
+        app.screen.reload()  # type: ignore[attr-defined]
+        await happens(pilot, lambda: held, "the evaluation is on its way")
+        await pilot.press("3")
+        await shows(pilot, "architecture")
+        line.set()
+        await happens(pilot, lambda: came, "the evaluation has come")
+        await pilot.pause()
+        await shows(pilot, "architecture")
 
 
 async def test_the_cells_of_an_imported_version_open_no_clips_of_this_box(

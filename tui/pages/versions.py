@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,28 +134,43 @@ class VersionsPage(Page):
         await self._detail()
 
     async def _detail(self) -> None:
-        version = self._selected()
-        text = self.query_one("#text", Static)
+        meant = self._looked_at()
+        version, section = meant
         self._show_sections()
         if version is None:
-            text.update("")
+            self.query_one("#text", Static).update("")
             return
-        path = f"/versions/{quoted(version['name'])}"
-        name = SECTIONS[self._section]
-        if name == "Evaluation":
-            text.update(evaluation_words(await self.box.get(f"{path}/evaluation")))
-        elif name == "Confusion":
-            self._evaluation = await self.box.get(f"{path}/evaluation")
-            confusion = self._evaluation["confusion"]
-            self.query_one(Matrix).show(confusion["labels"], confusion["counts"])
-        elif name == "Training":
-            text.update(training_words(version, await self.box.get(f"{path}/card")))
-        elif name == "Lineage":
-            text.update(lineage_words(await self.box.get(f"{path}/lineage")))
+        show = await self._fetched(version, section)
+        if self._looked_at() == meant:
+            show()
+        # Else the person went on while it came, and what they look at now is being fetched.
+
+    def _looked_at(self) -> tuple[str | None, str]:
+        """The name of the version under the cursor, and the section that is open."""
+        version = self._selected()
+        return (version["name"] if version else None), SECTIONS[self._section]
+
+    async def _fetched(self, name: str, section: str) -> Callable[[], object]:
+        """A section of version `name`, fetched; the call shows it."""
+        path = f"/versions/{quoted(name)}"
+        if section == "Confusion":
+            evaluation = await self.box.get(f"{path}/evaluation")
+            return partial(self._show_matrix, evaluation)
+        if section == "Evaluation":
+            words = evaluation_words(await self.box.get(f"{path}/evaluation"))
+        elif section == "Training":
+            words = training_words(await self.box.get(path), await self.box.get(f"{path}/card"))
+        elif section == "Lineage":
+            words = lineage_words(await self.box.get(f"{path}/lineage"))
         else:
             known = (await self.box.get("/deployments"))["items"]
-            own = [row for row in known if row["version"] == version["name"]]
-            text.update(certificate_words(own))
+            words = certificate_words([row for row in known if row["version"] == name])
+        return partial(self.query_one("#text", Static).update, words)
+
+    def _show_matrix(self, evaluation: dict[str, Any]) -> None:
+        self._evaluation = evaluation
+        confusion = evaluation["confusion"]
+        self.query_one(Matrix).show(confusion["labels"], confusion["counts"])
 
     def _show_sections(self) -> None:
         parts = []
