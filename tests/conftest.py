@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +14,19 @@ from appliance.paths import DataFolder
 from appliance.store.database import Database
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+SLOW_S = 10.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first: the tests run in several processes, a file in each, and
-    the longest must not be begun last."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """The longest files come first, by what their `slow` markers say: the tests run in several
+    processes, a file in each, and a long one must not be begun last."""
+    seconds = dict.fromkeys((item.path for item in items), 0.0)
+    for item in items:
+        for marker in item.iter_markers("slow"):
+            seconds[item.path] = max(seconds[item.path], *marker.args, SLOW_S)
+    # Of the others, those with the most tests: what is left for the end is short.
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (-seconds[item.path], -tests[item.path], item.path))
 
 
 @pytest.fixture(scope="session")
