@@ -23,7 +23,13 @@ class Box:
     def __init__(self, data: Path, **environment: str) -> None:
         self.data = data
         self.log = data.with_suffix(".log")
-        self.environment = {"EARMARK_HTTP_PORT": "0", **environment}
+        # Tests run beside each other: trainings of as many threads as there are cores would wait
+        # for one another's, and burn in spinning what the work itself takes.
+        self.environment = {
+            "EARMARK_HTTP_PORT": "0",
+            "EARMARK_TRAINING_THREADS": "1",
+            **environment,
+        }
         self.program = ["-m", "appliance.cli", "--data", str(data), "serve"]
         self.process: subprocess.Popen[bytes] | None = None
         self.client: Client | None = None
@@ -71,7 +77,7 @@ class Box:
         return self.process.wait(60)
 
 
-def until(question: Callable[[], T], what: str, timeout: float = 60.0) -> T:
+def until(question: Callable[[], T], what: str, timeout: float = 120.0) -> T:
     """Ask until the answer is true; the answer. What the box was doing is in the failure."""
     deadline = time.monotonic() + timeout
     answer: Any = None

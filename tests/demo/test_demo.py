@@ -17,17 +17,18 @@ SOUNDS = ("dog bark", "door knock", "doorbell", "dripping tap", "smoke alarm")
 
 
 def demo(root: Path, *options: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("EARMARK_")}
     return subprocess.run(
         [sys.executable, "-m", "appliance.cli", "--data", str(root), "demo", *options],
         capture_output=True,
         text=True,
         timeout=timeout_s,
-        env={key: value for key, value in os.environ.items() if not key.startswith("EARMARK_")},
+        env={**clean, "EARMARK_TRAINING_THREADS": "1"},  # as in tests/box.py
         check=False,
     )
 
 
-@pytest.mark.slow
+@pytest.mark.slow(130)
 @pytest.mark.timeout(900)
 def test_a_box_learns_sounds_and_hears_new_ones(tmp_path: Path) -> None:
     root = tmp_path / "demo"

@@ -13,8 +13,9 @@ import soxr
 
 from appliance.client import Client, quoted
 from tests.box import Box, until
+from tests.e2e.lessons import teach
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(120)
 
 RATE = 44_100
 
@@ -62,7 +63,8 @@ def lesson(test_data: Path, tmp_path: Path) -> dict[str, list[Path]]:
 
 def train(client: Client) -> str:
     """Train once; returns the version's name."""
-    job = client.post("/jobs", {"max_minutes": 6})
+    # More than it takes on the busiest machine: how it ends is no matter of time.
+    job = client.post("/jobs", {"max_minutes": 60})
     ended = until(
         lambda: (
             (found := client.get(f"/jobs/{job['id']}"))["state"] in ("completed", "failed")
@@ -98,8 +100,7 @@ def test_the_box_hears_what_it_learned_and_goes_on_after_a_kill(
     box: Box, lesson: dict[str, list[Path]], test_data: Path, tmp_path: Path
 ) -> None:
     client = box.start()
-    for label, files in lesson.items():
-        client.upload("/clips", files, {"label": label})
+    teach(client, lesson)
     assert client.get("/readiness")["ready"]
     assert train(client) == "V001"
     deployment = client.post("/deployments", {"version": "V001"})
@@ -116,9 +117,8 @@ def test_the_box_hears_what_it_learned_and_goes_on_after_a_kill(
     until(
         lambda: client.get(f"/microphones/{quoted('yard')}")["status"]["state"] == "ended",
         "the scene to end",
-        90,
     )
-    until(lambda: len(heard()) >= 4 and heard()[-1]["ended_at"], "four of six sounds", 10)
+    until(lambda: len(heard()) >= 4 and heard()[-1]["ended_at"], "four of six sounds")
     found = heard()
     assert {item["label"] for item in found} == set(played)
     # Taught by eight short clips a class, it may say something at the ragged end of a sound too;
@@ -153,4 +153,4 @@ def test_the_box_hears_what_it_learned_and_goes_on_after_a_kill(
     assert microphone["trigger"]["rise_db"] == 12
     assert client.get("/labels/rain/threshold")["value"] == 0.7
     assert [item["at"] for item in client.get("/schedules")["items"]] == ["03:00"]
-    until(lambda: heard()[-1]["id"] > before, "a new detection after the restart", 60)
+    until(lambda: heard()[-1]["id"] > before, "a new detection after the restart")

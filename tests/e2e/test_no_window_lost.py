@@ -57,7 +57,7 @@ def every_window_was_heard(client: Client) -> None:
     client.delete("/microphones/yard")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 @pytest.mark.timeout(300)
 def test_comparison_build_swap_and_rebuild_cost_no_window(
     patient: Box, test_data: Path, tmp_path: Path

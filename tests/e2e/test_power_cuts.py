@@ -13,15 +13,9 @@ import pytest
 
 from appliance.client import Client
 from tests.box import Box, until
+from tests.e2e.lessons import teach
 
-pytestmark = pytest.mark.slow
-
-
-def teach(client: Client, digits: dict[str, list[Path]]) -> int:
-    for label, files in digits.items():
-        answer = client.upload("/clips", files, {"label": label})
-        assert all(result["new"] for result in answer["results"]), answer
-    return sum(len(files) for files in digits.values())
+pytestmark = pytest.mark.slow(80)
 
 
 def alive(pid: int) -> bool:
@@ -60,9 +54,9 @@ def wait_for_end(client: Client, job: int) -> dict[str, Any]:
 @pytest.mark.timeout(1200)
 def test_a_job_survives_kill_9_in_each_state(box: Box, digits: dict[str, list[Path]]) -> None:
     client = box.start()
-    clips = teach(client, digits)
-    first = client.post("/jobs", {"max_minutes": 6})
-    second = client.post("/jobs", {"max_minutes": 6})
+    clips = len(teach(client, digits))
+    first = client.post("/jobs", {"max_minutes": 60})
+    second = client.post("/jobs", {"max_minutes": 60})
 
     # starting: killed as soon as the job is accepted
     box.kill()
@@ -78,7 +72,7 @@ def test_a_job_survives_kill_9_in_each_state(box: Box, digits: dict[str, list[Pa
     pid = child_of_training(box)
     assert pid
     box.kill()
-    until(lambda: not alive(pid), "the training child to end with its daemon", 20)
+    until(lambda: not alive(pid), "the training child to end with its daemon")
     client = box.start()
 
     ended = wait_for_end(client, first["id"])
@@ -103,7 +97,7 @@ def test_a_child_that_dies_is_a_failure_with_a_name(
 ) -> None:
     client = box.start()
     teach(client, digits)
-    job = client.post("/jobs", {"max_minutes": 6})
+    job = client.post("/jobs", {"max_minutes": 60})
     until(
         lambda: (client.get(f"/jobs/{job['id']}")["progress"] or {}).get("step"), "the first step"
     )

@@ -14,7 +14,7 @@ import pytest
 from tests.install.copy_of_this_system import CHECKOUT, Copy, copy_of_this_system, unavailable
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(100),
     pytest.mark.timeout(600),
     pytest.mark.skipif(unavailable() != "", reason=unavailable() or "-"),
 ]

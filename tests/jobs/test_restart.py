@@ -16,7 +16,7 @@ from appliance import clock
 from appliance.jobs.process import start_ticks
 from tests.jobs.house import House, add_clips, read_starts, until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(50)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

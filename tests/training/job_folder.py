@@ -51,7 +51,7 @@ def write_job(folder: Path, clips: Sequence[Clip], **changes: Any) -> Path:
         "format": 1,
         "job": 1,
         "seed": 0,
-        "threads": 2,
+        "threads": 1,
         "budget_s": 600.0,
         "used_s": 0.0,
         "sample_rate": 16000,

@@ -12,7 +12,7 @@ from appliance.training.manifest import read_manifest
 from appliance.training.run import Run
 from tests.training.job_folder import Clip, progress_lines, read_json, write_job
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(20)
 
 TICK_S = 0.2
 

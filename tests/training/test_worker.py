@@ -24,7 +24,7 @@ from tests.training.job_folder import (
     write_job,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(60)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_same_bundle_seed_threads_and_steps_give_the_same_bits(
     digits: list[Clip], tmp_path: Path
 ) -> None:
     jobs = [
-        write_job(tmp_path / name, digits, protocol="holdout", steps=12, seed=seed)
+        write_job(tmp_path / name, digits, protocol="holdout", steps=12, seed=seed, threads=2)
         for name, seed in (("one", 3), ("two", 3), ("other", 4))
     ]
     children = [start_worker(job) for job in jobs]

@@ -16,7 +16,7 @@ from appliance.demo.surroundings import quiet_room
 from tests.box import Box
 from tests.tui.conftest import LARGE, comes, happens, running, shows
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow(70), pytest.mark.timeout(600)]
 RATE = 16_000
 EACH = 6
 """Clips of each class: one more than a training needs."""

@@ -67,7 +67,7 @@ async def test_a_training_is_configured_confirmed_watched_and_cancelled(
             await pilot.press("x")
             await shows(pilot, f"Cancel training {job}?")
             await pilot.press("y")
-            until(lambda job=job: client.get(f"/jobs/{job}")["ended_at"], "the end", 90)
+            until(lambda job=job: client.get(f"/jobs/{job}")["ended_at"], "the end")
         await comes(pilot, lambda text: "2 cancelled" in text, "the cancelled one")
         await pilot.press("l")
         await shows(pilot, "its moves")
