@@ -7,13 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 from appliance.client import Client, ClientError
-
-T = TypeVar("T")
+from tests.waiting import until as until  # for those who import it with the box
 
 
 class Box:
@@ -75,15 +72,3 @@ class Box:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
-
-
-def until(question: Callable[[], T], what: str, timeout: float = 120.0) -> T:
-    """Ask until the answer is true; the answer. What the box was doing is in the failure."""
-    deadline = time.monotonic() + timeout
-    answer: Any = None
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer  # type: ignore[no-any-return]
-        time.sleep(0.1)
-    raise AssertionError(f"not within {timeout} s: {what}; the last answer was {answer!r}")

@@ -70,7 +70,7 @@ class Server:
 
     def anonymous(self) -> httpx.Client:
         """Over TCP, without a token."""
-        return self._kept(httpx.Client(base_url=self.url, timeout=30, trust_env=False))
+        return self._kept(httpx.Client(base_url=self.url, timeout=60, trust_env=False))
 
     def http(self) -> httpx.Client:
         """Over TCP, with the token; paths below /api/v1."""
@@ -78,7 +78,7 @@ class Server:
             httpx.Client(
                 base_url=self.url + "/api/v1",
                 headers={"Authorization": f"Bearer {TOKEN}"},
-                timeout=30,
+                timeout=60,
                 trust_env=False,
             )
         )
@@ -87,7 +87,7 @@ class Server:
         """Over the unix socket."""
         transport = httpx.HTTPTransport(uds=str(self.socket_path))
         return self._kept(
-            httpx.Client(base_url="http://localhost/api/v1", transport=transport, timeout=30)
+            httpx.Client(base_url="http://localhost/api/v1", transport=transport, timeout=60)
         )
 
     def client(self) -> Client:
@@ -101,7 +101,7 @@ class Server:
         self.services.close()
         for one in self.servers:
             one.should_exit = True
-        self.thread.join(30)
+        self.thread.join(60)
         assert not self.thread.is_alive(), "the servers do not stop"
 
     def _kept(self, client: httpx.Client) -> httpx.Client:

@@ -56,7 +56,8 @@ def test_no_route_answers_without_the_token(server: Server, headers: dict[str, s
 
 def test_every_route_is_there_with_the_token(shared: Server) -> None:
     """So that the refusals above are not those of a route that does not exist."""
-    http = httpx.Client(base_url=shared.url, headers={"Authorization": f"Bearer {TOKEN}"})
+    authorized = {"Authorization": f"Bearer {TOKEN}"}
+    http = httpx.Client(base_url=shared.url, headers=authorized, timeout=60)
     with http:
         for method, path in OPERATIONS:
             if path == "/api/v1/events":

@@ -7,7 +7,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -19,13 +19,7 @@ from appliance.client_events import follow, parse
 from appliance.events import EventBus
 from tests.api.conftest import TOKEN, Server
 from tests.api.raw import connect
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
+from tests.waiting import until
 
 
 @contextmanager

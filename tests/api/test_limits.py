@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -16,18 +16,11 @@ from appliance.api.limits import JSON_BYTES
 from appliance.library import disk
 from tests.api.conftest import CAP_MB, TOKEN, Server, Sound, incoming
 from tests.api.raw import ask, connect, read_reply
+from tests.waiting import until
 
 HEAD = f"Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n"
 FORM = "Content-Type: multipart/form-data; boundary=b\r\n"
 PART = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for the server's own threads; only a hang makes this fail."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def nothing_left(server: Server) -> None:

@@ -16,14 +16,14 @@ from appliance import clock
 from appliance.audio.capture import Capture
 from appliance.errors import InvalidInput
 from tests.audio.listening import RATE, counter_file, listening, unaccounted
-from tests.audio.waiting import eventually, process_state
 from tests.bad_files import tone
+from tests.waiting import process_state, until
 
 
 def test_every_frame_of_a_replay_arrives_once_and_in_order(tmp_path: Path) -> None:
     count = counter_file(tmp_path / "a.wav", 12.34)
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=20") as (capture, heard):
-        eventually(lambda: capture.status().state == "ended", "the replay does not end")
+        until(lambda: capture.status().state == "ended", "the replay does not end")
         status = capture.status()
     assert heard.frames == status.frames == count
     assert status.lost_frames == status.restarts == 0
@@ -38,7 +38,7 @@ def test_capture_times_are_the_clock_s_and_run_at_the_speed_of_the_replay(tmp_pa
     counter_file(tmp_path / "a.wav", 8)
     before = clock.monotonic_ns()
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=10") as (capture, heard):
-        eventually(lambda: capture.status().state == "ended", "the replay does not end")
+        until(lambda: capture.status().state == "ended", "the replay does not end")
     first, last = heard.chunks[0], heard.chunks[-1]
     assert before < first.captured_ns
     assert last.moment_ns(last.end_frame) <= clock.monotonic_ns()
@@ -51,15 +51,15 @@ def test_capture_times_are_the_clock_s_and_run_at_the_speed_of_the_replay(tmp_pa
 def test_a_stopped_child_catches_up_without_a_loss(tmp_path: Path) -> None:
     count = counter_file(tmp_path / "a.wav", 20)
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=10") as (capture, heard):
-        eventually(lambda: heard.frames > RATE, "nothing is heard")
+        until(lambda: heard.frames > RATE, "nothing is heard")
         assert capture.child_pid is not None
         os.kill(capture.child_pid, signal.SIGSTOP)
         heard_before = heard.frames
         # Long enough to matter, shorter than a stall.
         before = clock.seconds()
-        eventually(lambda: clock.seconds() - before > 1, "the clock stands still")
+        until(lambda: clock.seconds() - before > 1, "the clock stands still")
         os.kill(capture.child_pid, signal.SIGCONT)
-        eventually(lambda: capture.status().state == "ended", "the replay does not end")
+        until(lambda: capture.status().state == "ended", "the replay does not end")
         assert heard_before < count
         assert capture.status().lost_frames == 0
     assert heard.frames == count
@@ -70,18 +70,18 @@ def test_kill_9_of_the_child_is_survived_and_counted(tmp_path: Path) -> None:
     counter_file(tmp_path / "a.wav", 600)
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=4") as (capture, heard):
         for stream in (1, 2):
-            eventually(
+            until(
                 lambda stream=stream: bool(heard.chunks) and heard.chunks[-1].stream == stream,
                 f"stream {stream} does not come",
             )
             pid = capture.child_pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-            eventually(lambda: capture.status().state == "failed", "the death is not seen")
+            until(lambda: capture.status().state == "failed", "the death is not seen")
             assert "SIGKILL" in capture.status().detail
             assert capture.status().retry_in_s is not None
             assert capture.status().restarts == stream
-        eventually(lambda: heard.chunks[-1].stream == 3, "it does not come back")
+        until(lambda: heard.chunks[-1].stream == 3, "it does not come back")
         status = capture.status()
     assert status.state == "running"
     assert status.retry_in_s is None
@@ -103,26 +103,26 @@ def test_a_child_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("appliance.audio.capture.STALL_S", 0.5)
     counter_file(tmp_path / "a.wav", 600)
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=4") as (capture, heard):
-        eventually(lambda: heard.frames > 0, "nothing is heard")
+        until(lambda: heard.frames > 0, "nothing is heard")
         pid = capture.child_pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        eventually(lambda: "stalled" in heard.states, "the stall is not seen")
-        eventually(lambda: heard.chunks[-1].stream >= 2, "it does not come back")
+        until(lambda: "stalled" in heard.states, "the stall is not seen")
+        until(lambda: heard.chunks[-1].stream >= 2, "it does not come back")
         assert process_state(pid) == ""
         assert capture.status().lost_frames > 0
 
 
 def test_what_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     with listening(f"replay:{tmp_path / 'later.wav'}?speed=4") as (capture, heard):
-        eventually(lambda: capture.status().state == "missing", "its absence is not seen")
+        until(lambda: capture.status().state == "missing", "its absence is not seen")
         status = capture.status()
         assert "later.wav" in status.detail
         assert status.advice
         counter_file(tmp_path / "new.wav", 600)
         (tmp_path / "new.wav").rename(tmp_path / "later.wav")
-        eventually(lambda: capture.status().state == "running", "it does not come by itself")
-        eventually(lambda: heard.frames > 0, "nothing is heard")
+        until(lambda: capture.status().state == "running", "it does not come by itself")
+        until(lambda: heard.frames > 0, "nothing is heard")
     # It stays "missing" between the attempts instead of flickering.
     assert heard.states == ["starting", "missing", "running", "stopped"]
 
@@ -130,7 +130,7 @@ def test_what_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
 def test_a_file_that_is_no_sound_is_a_failure_with_a_cause(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("not a sound")
     with listening(f"replay:{tmp_path / 'a.wav'}") as (capture, _):
-        eventually(lambda: capture.status().state == "failed", "the failure is not seen")
+        until(lambda: capture.status().state == "failed", "the failure is not seen")
         assert "a.wav cannot be replayed" in capture.status().detail
 
 
@@ -143,7 +143,7 @@ def test_a_folder_is_replayed_in_order_at_the_rate_of_its_first_file(tmp_path: P
     soundfile.write(folder / "inner" / "3.ogg", tone(1, 44_100, 2000), 44_100)
     (folder / "notes.txt").write_text("no sound")
     with listening(f"replay:{folder}?speed=20") as (capture, heard):
-        eventually(lambda: capture.status().state == "ended", "the replay does not end")
+        until(lambda: capture.status().state == "ended", "the replay does not end")
         assert (capture.status().rate, capture.status().channels) == (48_000, 1)
     joined = np.concatenate([chunk.samples for chunk in heard.chunks])
     assert len(joined) == pytest.approx(3.03 * 48_000, abs=5)
@@ -158,7 +158,7 @@ def test_a_folder_is_replayed_in_order_at_the_rate_of_its_first_file(tmp_path: P
 def test_a_loop_does_not_end(tmp_path: Path) -> None:
     count = counter_file(tmp_path / "a.wav", 0.5)
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=20&loop=1") as (capture, heard):
-        eventually(lambda: heard.frames > 10 * count, "it does not loop")
+        until(lambda: heard.frames > 10 * count, "it does not loop")
         assert capture.status().state == "running"
 
 
@@ -168,7 +168,7 @@ def test_channel_and_gain_may_change_while_it_runs(tmp_path: Path) -> None:
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=10", channel=0) as (capture, heard):
 
         def becomes(value: float) -> None:
-            eventually(
+            until(
                 lambda: bool(heard.chunks) and abs(heard.chunks[-1].samples[0] - value) < 1e-3,
                 f"the samples do not become {value}",
             )
@@ -191,7 +191,7 @@ def test_digital_silence_and_a_stuck_value_are_named(
     sound = np.concatenate([noise, np.zeros(RATE * 25), noise, np.full(RATE * 25, 0.3), noise])
     soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="PCM_16")
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=40") as (capture, heard):
-        eventually(lambda: capture.status().state == "ended", "the replay does not end")
+        until(lambda: capture.status().state == "ended", "the replay does not end")
     assert heard.states == [
         *("starting", "running", "silent", "running", "stuck", "running", "ended", "stopped"),
     ]
@@ -200,7 +200,7 @@ def test_digital_silence_and_a_stuck_value_are_named(
 def test_the_level_is_shown_and_falls_with_the_microphone(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.tile(tone(10, RATE), 60), RATE)
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=4") as (capture, heard):
-        eventually(lambda: heard.frames > RATE, "nothing is heard")
+        until(lambda: heard.frames > RATE, "nothing is heard")
         status = capture.status()
         assert status.peak_dbfs == pytest.approx(-6, abs=0.2)
         assert status.level_dbfs == pytest.approx(-9, abs=0.2)
@@ -215,17 +215,17 @@ def test_a_consumer_that_fails_harms_nobody(tmp_path: Path) -> None:
             raise ValueError("on purpose")
 
         unsubscribe = capture.subscribe(fail)
-        eventually(lambda: heard.frames > RATE, "nothing is heard")
+        until(lambda: heard.frames > RATE, "nothing is heard")
         unsubscribe()
         unsubscribe()
-        eventually(lambda: capture.status().state == "ended", "the replay does not end")
+        until(lambda: capture.status().state == "ended", "the replay does not end")
     assert heard.frames == count
 
 
 def test_the_ring_keeps_the_last_seconds(tmp_path: Path) -> None:
     counter_file(tmp_path / "a.wav", 5)
     with listening(f"replay:{tmp_path / 'a.wav'}?speed=20", ring_seconds=2) as (capture, heard):
-        eventually(lambda: capture.status().state == "ended", "the replay does not end")
+        until(lambda: capture.status().state == "ended", "the replay does not end")
         kept = capture.ring.last(1.0)
     assert kept.frame == 4 * RATE
     assert kept.rate == RATE
@@ -238,7 +238,7 @@ def test_stop_ends_the_child_at_once_in_any_state(tmp_path: Path) -> None:
     counter_file(tmp_path / "a.wav", 600)
     for source in (f"replay:{tmp_path / 'a.wav'}", f"replay:{tmp_path / 'missing.wav'}"):
         with listening(source) as (capture, heard):
-            eventually(lambda heard=heard: len(heard.states) > 1, "nothing happens")
+            until(lambda heard=heard: len(heard.states) > 1, "nothing happens")
             pid = capture.child_pid
         assert capture.status().state == "stopped"
         assert pid is None or process_state(pid) == ""
@@ -264,7 +264,7 @@ def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
         assert process_state(pid)
         daemon.kill()
         daemon.wait()
-    eventually(lambda: process_state(pid) in ("", "Z"), "the child outlives its parent")
+    until(lambda: process_state(pid) in ("", "Z"), "the child outlives its parent")
 
 
 def test_a_source_that_means_nothing_is_refused_at_once() -> None:

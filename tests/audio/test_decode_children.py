@@ -16,8 +16,8 @@ import soundfile
 from appliance.audio.decode import Decoder
 from appliance.audio.decode_child import MEMORY_BYTES, OPEN_FILES
 from appliance.errors import DecodeError, Unavailable
-from tests.audio.waiting import PATIENCE_S, eventually, process_state
 from tests.bad_files import tone
+from tests.waiting import PATIENCE_S, process_state, until
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def ask_while_stopped(decoder: Decoder, sound: Path, out: Path, then: list[int])
     """Give a file to a child that is stopped, send it the signals `then`; the outcome."""
     (pid,) = decoder.pids()
     os.kill(pid, signal.SIGSTOP)
-    eventually(lambda: process_state(pid) == "T", "the child does not stop")
+    until(lambda: process_state(pid) == "T", "the child does not stop")
     outcome: list[object] = []
 
     def ask() -> None:
@@ -50,12 +50,12 @@ def ask_while_stopped(decoder: Decoder, sound: Path, out: Path, then: list[int])
     thread = threading.Thread(target=ask)
     thread.start()
     # The request is sent when the child is no longer idle.
-    eventually(lambda: pid not in decoder.pids(), "the child is not asked")
+    until(lambda: pid not in decoder.pids(), "the child is not asked")
     for number in then:
         os.kill(pid, number)
     thread.join(PATIENCE_S)
     assert not thread.is_alive()
-    eventually(lambda: process_state(pid) == "", "the dead child was not reaped")
+    until(lambda: process_state(pid) == "", "the dead child was not reaped")
     return outcome[0]
 
 
@@ -66,7 +66,7 @@ def test_a_child_killed_while_idle_is_replaced(sound: Path, out: Path) -> None:
         decoder.to_flac(sound, out)
         (pid,) = decoder.pids()
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: process_state(pid) == "Z", "the child does not die")
+        until(lambda: process_state(pid) == "Z", "the child does not die")
         assert len(decoder.to_flac(sound, out)) == 1
         assert decoder.pids() != [pid]
     finally:
@@ -175,7 +175,7 @@ def test_the_children_end_with_the_daemon() -> None:
         daemon.kill()
         daemon.wait()
     for pid in pids:
-        eventually(lambda pid=pid: process_state(pid) in ("", "Z"), "a child outlives the daemon")
+        until(lambda pid=pid: process_state(pid) in ("", "Z"), "a child outlives the daemon")
 
 
 def test_a_closed_decoder_says_so(sound: Path, out: Path) -> None:
@@ -193,10 +193,10 @@ def test_closing_breaks_off_what_is_under_way(sound: Path, out: Path) -> None:
     decoder.start()
     (pid,) = decoder.pids()
     os.kill(pid, signal.SIGSTOP)
-    eventually(lambda: process_state(pid) == "T", "the child does not stop")
+    until(lambda: process_state(pid) == "T", "the child does not stop")
     with ThreadPoolExecutor(2) as threads:
         asked = [threads.submit(decoder.to_flac, sound, out) for _ in range(2)]
-        eventually(lambda: pid not in decoder.pids(), "the child is not asked")
+        until(lambda: pid not in decoder.pids(), "the child is not asked")
         decoder.close()
         for one in asked:
             assert isinstance(one.exception(PATIENCE_S), Unavailable)

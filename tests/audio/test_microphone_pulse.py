@@ -11,8 +11,8 @@ import pytest
 from appliance import clock
 from appliance.audio.devices import list_devices
 from tests.audio.listening import listening
-from tests.audio.waiting import eventually
 from tests.virtual_microphone import RATE, VirtualMicrophone, virtual_microphone
+from tests.waiting import until
 
 __all__ = ["virtual_microphone"]
 
@@ -34,15 +34,15 @@ def test_the_default_microphone_is_listed_recorded_and_comes_back_after_its_deat
     assert default.name
 
     with listening("default", ring_seconds=3) as (capture, heard):
-        eventually(lambda: heard.frames > 0, f"no sound comes: {capture.status()}")
+        until(lambda: heard.frames > 0, f"no sound comes: {capture.status()}")
         status = capture.status()
         assert status.state == "running"
         assert status.rate in (44_100, 48_000)
 
         virtual_microphone.play(tone(60))
-        eventually(lambda: capture.status().level_dbfs > -20, "the tone is not heard")
+        until(lambda: capture.status().level_dbfs > -20, "the tone is not heard")
         began = heard.frames
-        eventually(lambda: heard.frames > began + 2 * status.rate, "the tone breaks off")
+        until(lambda: heard.frames > began + 2 * status.rate, "the tone breaks off")
         samples = capture.ring.last(1.0).samples
         assert main_hertz(samples, status.rate) == pytest.approx(1000, abs=1.5)
         assert np.abs(samples).max() == pytest.approx(0.5, abs=0.02)
@@ -52,13 +52,13 @@ def test_the_default_microphone_is_listed_recorded_and_comes_back_after_its_deat
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         stopped = clock.seconds()
-        eventually(lambda: clock.seconds() > stopped + 1, "the clock stands still")
+        until(lambda: clock.seconds() > stopped + 1, "the clock stands still")
         at_stop = capture.status().frames
         os.kill(pid, signal.SIGCONT)
-        eventually(lambda: capture.status().frames > at_stop + status.rate, "it stays stopped")
+        until(lambda: capture.status().frames > at_stop + status.rate, "it stays stopped")
 
         virtual_microphone.kill()
-        eventually(
+        until(
             lambda: capture.status().state in ("missing", "stalled", "failed"),
             f"its death is not seen: {capture.status()}",
         )
@@ -69,11 +69,11 @@ def test_the_default_microphone_is_listed_recorded_and_comes_back_after_its_deat
 
         virtual_microphone.start()
         virtual_microphone.play(tone(60))
-        eventually(lambda: heard.frames > before + 2 * status.rate, "it does not come back")
-        eventually(lambda: capture.status().state == "running", "it is not running again")
-        eventually(lambda: capture.status().level_dbfs > -20, "the tone is not heard again")
+        until(lambda: heard.frames > before + 2 * status.rate, "it does not come back")
+        until(lambda: capture.status().state == "running", "it is not running again")
+        until(lambda: capture.status().level_dbfs > -20, "the tone is not heard again")
         began = heard.frames
-        eventually(lambda: heard.frames > began + 2 * status.rate, "the tone breaks off")
+        until(lambda: heard.frames > began + 2 * status.rate, "the tone breaks off")
         samples = capture.ring.last(1.0).samples
         assert main_hertz(samples, capture.status().rate) == pytest.approx(1000, abs=1.5)
         # The interruption is counted, and by the clock: at least the second of waiting.
@@ -91,5 +91,5 @@ def test_a_computer_whose_sound_server_is_gone_has_no_default_microphone(
     virtual_microphone.kill()
     assert "default" not in [device.id for device in list_devices()]
     with listening("default") as (capture, _):
-        eventually(lambda: capture.status().state == "missing", "its absence is not seen")
+        until(lambda: capture.status().state == "missing", "its absence is not seen")
         assert "no default microphone" in capture.status().detail

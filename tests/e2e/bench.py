@@ -54,6 +54,9 @@ def _fake_clock(root: Path) -> None:
 def main(data: Path, root: Path) -> int:
     # Before the daemon is imported, which takes these functions as defaults.
     _fake_clock(root)
+    from patient import be_patient
+
+    be_patient()
     from appliance.daemon import serve
     from appliance.hardware.kit import Kit
     from firmware_hooks.hotplug import FakeHotplug

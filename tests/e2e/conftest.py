@@ -1,4 +1,4 @@
-"""A box for each test, and one that has learned something for the tests that only listen."""
+"""A box for each test, a patient one, and something to teach it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ def box(tmp_path: Path) -> Iterator[Box]:
     if made.process is not None and made.process.poll() is None:
         status = made.stop()
         assert status == 0, made.log.read_text()[-4000:]
+
+
+@pytest.fixture
+def patient(box: Box) -> Box:
+    """A box for whose listening and training this machine is never too busy."""
+    box.program = [str(Path(__file__).with_name("patient.py")), "--data", str(box.data), "serve"]
+    return box
 
 
 @pytest.fixture

@@ -97,9 +97,9 @@ def scene(test_data: Path, file: Path) -> list[str]:
 
 @pytest.mark.timeout(1200)
 def test_the_box_hears_what_it_learned_and_goes_on_after_a_kill(
-    box: Box, lesson: dict[str, list[Path]], test_data: Path, tmp_path: Path
+    patient: Box, lesson: dict[str, list[Path]], test_data: Path, tmp_path: Path
 ) -> None:
-    client = box.start()
+    box, client = patient, patient.start()
     teach(client, lesson)
     assert client.get("/readiness")["ready"]
     assert train(client) == "V001"

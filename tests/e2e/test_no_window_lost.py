@@ -3,7 +3,6 @@ swapped in, and built anew after a start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,21 +18,6 @@ from tests.e2e.test_listening import RATE, scene
 
 MODEL_RATE, WINDOW_S, HOP_S = 16_000, 1.0, 0.3
 SCENE_S, SPEED = 20.0, 4
-# Windows that are older than two seconds are given up, so that a box which cannot keep up hears
-# the newest. What a busy test machine gives up is not asked here, but what the box itself drops.
-PATIENT = (
-    "from appliance.live import detector; detector.LATEST_S = 60.0;"
-    "from appliance.cli import main; main()"
-)
-
-
-@pytest.fixture
-def patient(tmp_path: Path) -> Iterator[Box]:
-    made = Box(tmp_path / "box")
-    made.program = ["-c", PATIENT, "--data", str(made.data), "serve"]
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        assert made.stop() == 0, made.log.read_text()[-4000:]
 
 
 def play(client: Client, file: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,14 +17,7 @@ from firmware_hooks.hotplug import FakeHotplug, Plug, UdevHotplug
 from firmware_hooks.led import PATTERNS, Blinker, SysfsLight, open_light
 from firmware_hooks.lines import Edge, FakeLines, GpiodLines, LineError
 from firmware_hooks.watchdog import FakeSystemd, Watchdog, interval_s, notify
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"waited 30 s for {what}"
-        time.sleep(0.01)
-
+from tests.waiting import until
 
 # --- gestures ------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +35,9 @@ from firmware_hooks.hotplug import FakeHotplug
 from firmware_hooks.lines import FakeLines
 from firmware_hooks.power_control import FakePower
 from firmware_hooks.sensors import FakeSensors
+from tests.waiting import until as until  # for those who import it from here
 
 BUTTON, LIGHT = "PAC.06", "PN.01"
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 40.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.02)
-    return found
 
 
 class Box:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,9 @@ from appliance.hooks.hooks import Hooks
 from appliance.hooks.running import OUTPUT_BYTES, run_hook
 from appliance.paths import DataFolder
 from appliance.settings import HooksSettings
-from tests.audio.waiting import process_state
+from tests.waiting import process_state, until
 
 QUICK = HooksSettings(timeout_s=1, waiting=5)
-
-
-def until(condition: Callable[[], object], what: str) -> Any:
-    deadline = time.monotonic() + 40
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited 40 s for {what}"
-        time.sleep(0.02)
-    return found
 
 
 def script(path: Path, text: str, mode: int = 0o755) -> Path:

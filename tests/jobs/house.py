@@ -13,9 +13,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from appliance.events import EventBus
 from appliance.jobs.job import ENDED, Job
@@ -26,9 +25,9 @@ from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.settings import Settings, TrainingSettings
 from appliance.store.database import Database
+from tests.waiting import until
 
 FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
-T = TypeVar("T")
 
 
 class House:
@@ -67,11 +66,10 @@ class House:
             lambda: (found := self.queue.get(job)).state == state and found, f"job {job} {state}"
         )
 
-    def end(self, job: int, timeout: float = 30.0) -> Job:
+    def end(self, job: int) -> Job:
         return until(
             lambda: (found := self.queue.get(job)).state in ENDED and found,
             f"the end of job {job}",
-            timeout,
         )
 
     def step(self, job: int) -> Job:
@@ -128,17 +126,6 @@ def add_clips(db: Database, folder: DataFolder, **classes: int) -> None:
                     "10, -3, -20, 0, 'boot', 0, 1, 0)",
                     [sha256, sha256, label, session],
                 )
-
-
-def until(question: Callable[[], T | bool], what: str, timeout: float = 30.0) -> T:
-    deadline = time.monotonic() + timeout
-    answer: Any = None
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer  # type: ignore[no-any-return]
-        time.sleep(0.02)
-    raise AssertionError(f"not within {timeout} s: {what}; the last answer was {answer!r}")
 
 
 def main() -> None:

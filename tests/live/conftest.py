@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -24,18 +23,7 @@ from appliance.recording.microphones import Microphones
 from appliance.settings import Settings
 from appliance.store.database import Database
 from tests.live.tones import write_version
-
-T = TypeVar("T")
-
-
-def until(condition: Callable[[], T], what: str, seconds: float = 30.0) -> T:
-    """Wait for a thread to get there; only a hang makes this fail."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s for {what}")
-        time.sleep(0.01)
-    return found
+from tests.waiting import until
 
 
 class Box:

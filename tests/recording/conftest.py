@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +16,9 @@ from appliance.paths import DataFolder
 from appliance.recording.microphones import Microphones
 from appliance.settings import Settings
 from appliance.store.database import Database
+from tests.waiting import until as until  # for those who import it from here
 
 RATE = 8000
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> object:
-    """Wait for a thread to get there; only a hang makes this fail."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s for {what}")
-        time.sleep(0.01)
-    return found
 
 
 def counting(frames: int) -> np.ndarray:
