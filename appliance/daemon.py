@@ -28,6 +28,7 @@ from appliance.audio.decode import Decoder
 from appliance.care import rebuild
 from appliance.care.backups import Backups
 from appliance.care.clock_set import ClockSet
+from appliance.care.copies import Copies
 from appliance.care.fingerprints import Fingerprints
 from appliance.care.inspection import Inspection
 from appliance.care.notices import Notices
@@ -262,6 +263,7 @@ def running(
         quiet_hours = QuietHours(privacy, settings.privacy.quiet_hours)
         fingerprints = Fingerprints(clips, bus, listener.lagging)
         backups = Backups(folder, settings, bus)
+        copies = Copies(folder, settings, space, notices)
         quarantine = Quarantine(folder)
         inspection = Inspection(
             db,
@@ -317,6 +319,7 @@ def running(
             ("fingerprints", fingerprints),
             ("clock", ClockSet(db)),
             ("inspection", inspection),
+            ("copies", copies),
         )
         for name, part in () if idle else parts:
             part.start()
@@ -355,6 +358,7 @@ def running(
             space=space,
             retention=retention,
             backups=backups,
+            copies=copies,
             fingerprints=fingerprints,
             quarantine=quarantine,
             notices=notices,

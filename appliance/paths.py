@@ -37,6 +37,7 @@ class DataFolder:
         self.versions = self.root / "versions"
         self.engines = self.root / "engines"
         self.backups = self.root / "backups"
+        self.copies = self.root / "database-copies"
         self.quarantine = self.root / "quarantine"
         self.history = self.root / "history"
         self.hooks = self.root / "hooks"

@@ -166,6 +166,9 @@ class BackupSettings:
         "", "folder for backups, best on another disk; empty for backups/ in the data folder"
     )
     keep: int = _help(7, "so many backups are kept at one place", 1, 1000)
+    copies: int = _help(
+        3, "so many nightly copies of the database alone are kept on its own disk; 0 none", 0, 100
+    )
 
 
 @dataclass(frozen=True)

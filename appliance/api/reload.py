@@ -61,6 +61,7 @@ def reload(services: Services, author: str) -> Reloaded:
         services.clips.speech.switch(made.privacy.drop_speech)
         for part in (
             services.backups,
+            services.copies,
             services.gate,
             services.history,
             services.hooks,

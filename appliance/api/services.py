@@ -19,6 +19,7 @@ from appliance.logtail import LogTail
 if TYPE_CHECKING:
     from appliance.audio.decode import Decoder
     from appliance.care.backups import Backups
+    from appliance.care.copies import Copies
     from appliance.care.fingerprints import Fingerprints
     from appliance.care.inspection import Inspection
     from appliance.care.notices import Notices
@@ -92,6 +93,7 @@ class Services:
     space: Space
     retention: Retention
     backups: Backups
+    copies: Copies
     fingerprints: Fingerprints
     quarantine: Quarantine
     notices: Notices

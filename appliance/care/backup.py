@@ -15,7 +15,6 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,10 @@ from appliance.care.backup_place import (
     prune,
     sweep,
 )
-from appliance.errors import InvalidInput, StoreError
+from appliance.care.database_copy import copied
+from appliance.errors import InvalidInput
 from appliance.library.disk import disk_errors
-from appliance.paths import DataFolder, file_hash, fsync_file, fsync_folder, write_durably
+from appliance.paths import DataFolder, file_hash, fsync_folder, write_durably
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ FORMAT = 2
 @dataclass(frozen=True)
 class Manifest:
     """What a backup holds. `clips`, `bytes`: sounds that are there; `missing`: rows whose sound
-    the box itself had lost; `files`: SHA-256 by path in the data folder."""
+    the box itself had lost; `files`: SHA-256 by path in the data folder. Of a copy of the database
+    alone `clips` are those that it names."""
 
     format: int
     box: str
@@ -80,51 +81,84 @@ def make_backup(folder: DataFolder, target: Path, keep: int, tell: Progress) -> 
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         sweep(place)
         write_durably(place / BOX, json.dumps({"box": box, "host": platform.node()}).encode())
-        stamp = f"{next_number(place):06}-{time.strftime('%Y%m%d-%H%M%S')}"
-        partial, made = place / f".{stamp}", place / stamp
-        partial.mkdir(mode=0o700)
-        try:
-            manifest = _fill(folder, box, place, partial, tell)
-            write_durably(partial / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
-            partial.rename(made)
-            fsync_folder(place)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+        made = _add(place, lambda partial: _fill(folder, box, place, partial, tell))
         verify(made)
         prune(place, keep)
     return made
 
 
+def copy_database(folder: DataFolder, keep: int) -> Path:
+    """A backup of the database alone, into `database-copies/` of the data folder, of which the
+    newest `keep` stay. It is restored as any other is, with the sounds that the folder holds.
+
+    Raises LowSpace, StoreError when the copy is not whole; no earlier one is changed then.
+    """
+    place = folder.copies
+    with disk_errors("the copy of the database"):
+        place.mkdir(exist_ok=True, mode=0o700)
+        sweep(place)
+        made = _add(place, lambda partial: _fill_database(folder, partial))
+        verify_database(made)
+        prune(place, keep)
+    return made
+
+
+def _add(place: Path, fill: Callable[[Path], Manifest]) -> Path:
+    """The next backup at `place`: made under another name, whole when it gets its own."""
+    stamp = f"{next_number(place):06}-{time.strftime('%Y%m%d-%H%M%S')}"
+    partial, made = place / f".{stamp}", place / stamp
+    partial.mkdir(mode=0o700)
+    try:
+        manifest = fill(partial)
+        write_durably(partial / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+        partial.rename(made)
+        fsync_folder(place)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return made
+
+
 def _fill(folder: DataFolder, box: str, place: Path, partial: Path, tell: Progress) -> Manifest:
     copy = partial / "earmark.db"
-    try:
-        # As a URI: a path may hold ?, # and %.
-        with closing(sqlite3.connect(f"{folder.database.as_uri()}?mode=ro", uri=True)) as source:
-            source.execute("VACUUM INTO ?", (str(copy),))
-            with closing(sqlite3.connect(copy)) as database:
-                versions, files = _files(folder, database)
-                clips = database.execute("SELECT id, sha256, size FROM clips").fetchall()
-                total, done, size = len(clips) + len(files), 0, 0
-                gone: list[int] = []
-                for identifier, sha256, length in clips:
-                    if _copy_clip(folder.clip(sha256), clip_place(place, sha256), sha256, length):
-                        size += length
-                    else:
-                        gone.append(identifier)
-                    done += 1
-                    tell(done, total)
-                deleted = _forget_deleted(source, database, gone)
-                _check(database)
-    except sqlite3.Error as error:
-        advice = "`earmark doctor` says more"
-        raise StoreError(f"the database cannot be copied: {error}", advice) from None
+    with copied(folder.database, copy) as (source, database):
+        versions, files = _files(folder, database)
+        clips = database.execute("SELECT id, sha256, size FROM clips").fetchall()
+        total, done, size = len(clips) + len(files), 0, 0
+        gone: list[int] = []
+        for identifier, sha256, length in clips:
+            if _copy_clip(folder.clip(sha256), clip_place(place, sha256), sha256, length):
+                size += length
+            else:
+                gone.append(identifier)
+            done += 1
+            tell(done, total)
+        deleted = _forget_deleted(source, database, gone)
     hashes = {}
     for file in files:
         hashes[str(file.relative_to(folder.root))] = _copy_file(file, place)
         done += 1
         tell(done, total)
-    fsync_file(copy)
+    return _manifest(box, copy, len(clips) - len(gone), size, len(gone) - deleted, versions, hashes)
+
+
+def _fill_database(folder: DataFolder, partial: Path) -> Manifest:
+    copy = partial / "earmark.db"
+    with copied(folder.database, copy) as (_, database):
+        clips = database.execute("SELECT count(*) FROM clips").fetchone()[0]
+    # It holds no sound, so none is missing from it either.
+    return _manifest(make_box_id(folder), copy, clips, 0, 0, [], {})
+
+
+def _manifest(
+    box: str,
+    copy: Path,
+    clips: int,
+    size: int,
+    missing: int,
+    versions: list[str],
+    files: dict[str, str],
+) -> Manifest:
     return Manifest(
         FORMAT,
         box,
@@ -132,11 +166,11 @@ def _fill(folder: DataFolder, box: str, place: Path, partial: Path, tell: Progre
         __version__,
         time.time(),
         file_hash(copy),
-        len(clips) - len(gone),
+        clips,
         size,
-        len(gone) - deleted,
+        missing,
         versions,
-        hashes,
+        files,
     )
 
 
@@ -165,17 +199,6 @@ def _forget_deleted(
     database.executemany("DELETE FROM clips WHERE id = ?", deleted)
     database.commit()
     return len(deleted)
-
-
-def _check(database: sqlite3.Connection) -> None:
-    """Of the copy as it is kept. Raises StoreError."""
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.execute("PRAGMA journal_mode=DELETE")
-    verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
-    if verdict == "ok" and (broken := database.execute("PRAGMA foreign_key_check").fetchone()):
-        verdict = f"a row of {broken[0]} points at a row of {broken[2]} that is not there"
-    if verdict != "ok":
-        raise StoreError(f"the copy of the database is not whole: {verdict}", "try again")
 
 
 def read_manifest(backup: Path) -> Manifest:

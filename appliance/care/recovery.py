@@ -1,9 +1,9 @@
 """Before the daemon opens its database: is it whole, and if not, what comes in its place?
 
-A damaged one is set aside with its log, never repaired in place. Then comes the newest backup whose
-database is as it was when it was checked; without one an empty database, which the files fill again
-as far as they can (`rebuild`). Either way the box goes on recording, and says what happened until
-somebody has read it. Why not rather refuse to start: docs/operations.md.
+A damaged one is set aside with its log, never repaired in place. Then comes the newest backup, or
+nightly copy, whose database is as it was when it was checked; without one an empty database, which
+the files fill again as far as they can (`rebuild`). Either way the box goes on recording, and says
+what happened until somebody has read it. Why not rather refuse to start: docs/operations.md.
 """
 
 from __future__ import annotations
@@ -111,13 +111,15 @@ def _from_backup(folder: DataFolder, settings: Settings) -> Restored | None:
 
 
 def _candidates(folder: DataFolder, settings: Settings) -> Iterator[Path]:
-    """Backups of this box, the newest first; before them the one whose restore was cut short, and
-    after them the one that the library was made of, as on a new box before its first own."""
+    """Backups of this box and copies of its database, the newest first; before them the one whose
+    restore was cut short, and after them the one that the library was made of, as on a new box
+    before its first own."""
     begun = unfinished(folder)
     if begun is not None and begun.is_dir():
         yield begun
     targets = [Path(settings.backup.target)] if settings.backup.target else []
-    found = [list(backups(place_of(folder, target))) for target in (*targets, folder.backups)]
+    places = [place_of(folder, target) for target in (*targets, folder.backups)]
+    found = [list(backups(place)) for place in (*places, folder.copies)]
     # Each list is in order; of the two heads the one that was made later comes first.
     while any(found):
         heads = [one for one in found if one]

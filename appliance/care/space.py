@@ -1,8 +1,9 @@
 """Room on the disk, judged in one place: how little there is, and what is spared for it.
 
 The less room, the more is spared, and always in the same order: first the history, which is the
-one thing on the disk that is only a cache; then the clips of detections, then triggered
-recordings; at last the library takes no new sounds at all. Labels and jobs are never spared.
+one thing on the disk that is only a cache, and further copies of the database; then the clips of
+detections, then triggered recordings; at last the library takes no new sounds at all. Labels and
+jobs are never spared.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ log = logging.getLogger(__name__)
 OK, LOW, SHORT, CRITICAL, FULL = "ok", "low", "short", "critical", "full"
 LEVELS = (OK, LOW, SHORT, CRITICAL, FULL)
 HISTORY = "history"
+COPIES = "nightly copies of the database"
 DETECTION_CLIPS = "clips of detections"
 TRIGGERED = "triggered recordings"
 NEW_SOUNDS = "new sounds"
-SPARED = (HISTORY, DETECTION_CLIPS, TRIGGERED, NEW_SOUNDS)
+SPARED = ((HISTORY, COPIES), (DETECTION_CLIPS,), (TRIGGERED,), (NEW_SOUNDS,))
 """What each level after `ok` spares, besides all that the levels before it do."""
 
 LOOK_EVERY_S = 5.0
@@ -75,7 +77,8 @@ def judge(settings: SpaceSettings, free: int, total: int, before: str = OK) -> S
         held = LEVELS.index(before) >= LEVELS.index(level)
         if free < limit * (BACK if held else 1):
             found = level
-    return SpaceState(found, free, total, begins[LOW], list(SPARED[: LEVELS.index(found)]))
+    shed = [what for level in SPARED[: LEVELS.index(found)] for what in level]
+    return SpaceState(found, free, total, begins[LOW], shed)
 
 
 def look_at(folder: Path, settings: SpaceSettings) -> SpaceState:
@@ -139,6 +142,10 @@ class Space:
         low."""
         state = self._state
         return None if state.level == OK else max(0, state.limit - state.free)
+
+    def spare(self) -> int:
+        """Bytes that can be written before room is low."""
+        return max(0, self._state.free - self._state.limit)
 
     def look(self) -> SpaceState:
         """See how much room there is, and tell when the level has changed."""

@@ -11,6 +11,7 @@ import click
 from appliance.cli.common import State, command, emit, pass_state
 from appliance.cli.output import count, fold, moment, note, right, safe, say, table
 from appliance.cli.progress import Progress
+from appliance.units import human_size
 
 LOOK_EVERY_S = 0.5
 
@@ -59,14 +60,28 @@ def _list(state: State, found: dict[str, Any]) -> None:
     if state.json:
         emit(found)
         return
-    if not found["items"]:
+    if found["items"]:
+        _table(found["items"])
+    else:
         say(f"There is no backup in {safe(found['target'])}.")
-        return
+    copies = found["copies"]
+    if newest := next(iter(copies["items"]), None):
+        others = f", and {len(copies['items']) - 1} older" if copies["items"][1:] else ""
+        say(
+            f"On the box's own disk, the database alone: {moment(newest['made_at'])},"
+            f" {count(newest['clips'], 'clip')}, {human_size(newest['bytes'])}{others}:"
+            f" {safe(newest['path'])}"
+        )
+    if copies["problem"]:
+        note(f"No nightly copy of the database is made: {safe(copies['problem'])}.", "yellow")
+
+
+def _table(items: list[dict[str, Any]]) -> None:
     table(
         ["made", right("clips"), "versions", fold("path")],
         [
             (moment(b["made_at"]), b["clips"], count(len(b["versions"]), "version"), b["path"])
-            for b in found["items"]
+            for b in items
         ],
     )
 

@@ -110,7 +110,8 @@ def test_disk(tmp_path: Path) -> None:
     assert disk.check(tmp_path, look(64 << 29)).state == "ok"
     low = disk.check(tmp_path, look(400 << 20))
     assert low.state == "warning"
-    assert "short: not kept now: history, clips of detections" in low.says
+    assert "which is short: not kept now: history, " in low.says
+    assert "clips of detections" in low.says
     assert disk.check(tmp_path, look(1 << 20)).state == "failing"
     assert disk.check(tmp_path / "gone", look(64 << 30)).state == "failing"
 

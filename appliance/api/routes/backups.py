@@ -13,6 +13,7 @@ from appliance.api.answers import answer
 from appliance.api.schemas.base import Body, example
 from appliance.api.services import ServicesDep
 from appliance.care.backups import Backup
+from appliance.care.copies import CopiesState
 
 router = APIRouter(prefix="/backups", tags=["status"])
 
@@ -26,11 +27,13 @@ class NewBackup(Body):
 
 
 class BackupList(BaseModel):
-    """`latest` is the one that runs or the last one; `items` are complete, the newest first."""
+    """`latest` is the one that runs or the last one; `items` are complete, the newest first;
+    `copies` are those of the database alone that the box makes by itself, on its own disk."""
 
     target: str
     latest: Backup | None
     items: list[dict[str, Any]]
+    copies: CopiesState
 
 
 @router.get("", response_model=BackupList)
@@ -43,7 +46,14 @@ def list_backups(
     """The backups in `target`, or at the usual place, and how far the one is that runs."""
     kept = services.backups
     place = Path(target) if target else kept.target
-    return answer({"target": str(place), "latest": kept.latest(), "items": kept.all(place)})
+    return answer(
+        {
+            "target": str(place),
+            "latest": kept.latest(),
+            "items": kept.all(place),
+            "copies": services.copies.state(),
+        }
+    )
 
 
 @router.post("", status_code=202, response_model=Backup)

@@ -1,4 +1,4 @@
-"""Check: how old is the newest backup?"""
+"""Check: how old is the newest backup, and what is there besides?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from appliance.care.backup_place import MANIFEST, backups, on_the_same_disk, place_of
 from appliance.care.check import Check
+from appliance.care.copies import newest_copy
 from appliance.paths import DataFolder
 from appliance.settings import Settings
 from appliance.units import human_duration
@@ -25,15 +26,26 @@ def check(folder: DataFolder, target: Path, now: float | None = None) -> Check:
         made = None if newest is None else (newest / MANIFEST).stat().st_mtime
     except OSError as error:
         return Check(NAME, "warning", f"{target} cannot be read: {error.strerror}.", ADVICE)
+    now = time.time() if now is None else now
     if made is None:
-        return Check(NAME, "warning", f"There is no backup of this box in {target}.", ADVICE)
-    age = max(0.0, (time.time() if now is None else now) - made)
+        state = f"There is no backup of this box in {target}.{_copy(folder, now)}"
+        return Check(NAME, "warning", state, ADVICE)
+    age = max(0.0, now - made)
     state = f"The newest backup is {human_duration(age)} old."
     if age > OLD_S:
-        return Check(NAME, "warning", state, ADVICE)
+        return Check(NAME, "warning", f"{state}{_copy(folder, now)}", ADVICE)
     if on_the_same_disk(folder, target):
         return Check(NAME, "warning", f"{state[:-1]}, and lies on the box's own disk.", SAME_DISK)
     return Check(NAME, "ok", state)
+
+
+def _copy(folder: DataFolder, now: float) -> str:
+    """What the box itself has made for want of a backup."""
+    newest = newest_copy(folder)
+    if newest is None:
+        return ""
+    age = human_duration(max(0.0, now - newest.made_at))
+    return f" A copy of the database alone, without the sounds, is {age} old (on the same disk)."
 
 
 def place(settings: Settings, folder: DataFolder) -> Path:

@@ -1,0 +1,79 @@
+"""A piece of work that comes again and again, on a thread of its own, until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+class Periodic:
+    """`turn` is called, then there is a wait, then it is called again. Thread-safe.
+
+    A turn that raises is said in the log, and costs that turn alone. `name` is the thread's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        turn: Callable[[], object],
+        every_s: float | Callable[[], float | None],
+        *,
+        first_s: float | None = 0.0,
+        nice: int = 0,
+    ) -> None:
+        """every_s: seconds from a turn's end to the next, or what gives them, asked after each
+        turn; None: until `wake`. first_s: the same before the first turn. nice: of the thread."""
+        self.name = name
+        self._turn = turn
+        self._every_s = every_s
+        self._first_s = first_s
+        self._nice = nice
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called: a long turn asks, and ends early."""
+        return self._stopping.is_set()
+
+    def start(self) -> None:
+        """It may have been stopped before."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the turn at work has ended; without `start` nothing happens."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def wake(self) -> None:
+        """The next turn comes now; one that is at work is followed by another."""
+        self._wake.set()
+
+    def rest(self, seconds: float) -> bool:
+        """For a turn: wait; True when it shall end, since `stop` was called."""
+        return self._stopping.wait(seconds)
+
+    def _run(self) -> None:
+        if self._nice:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
+        wait_s = self._first_s
+        while True:
+            self._wake.wait(wait_s)
+            self._wake.clear()
+            if self.stopping:
+                return
+            try:
+                self._turn()
+            except Exception:
+                log.exception("%s: a turn failed, the next one comes", self.name)
+            wait_s = self._every_s() if callable(self._every_s) else self._every_s
