@@ -71,6 +71,10 @@ def report_rows(comparison: Facts, width: int) -> list[Row]:
     lines: list[tuple[Content, Any]] = []
     for sentence in report.get("regressions", []):
         lines += _wrapped(f"✗ {sentence}", width, "bold $error")
+    for sentence in report.get("warnings", []):
+        lines += _wrapped(f"! {sentence}", width, "$warning")
+    for sentence in report.get("undecided", []):
+        lines += _wrapped(f"? not enough to say: {sentence}", width, "$warning")
     if not report.get("compared"):
         notes = report.get("notes") or [comparison["detail"] or "It has not ended yet."]
         for sentence in notes:

@@ -119,6 +119,11 @@ def show_report(comparison: dict[str, Any], events: int = EVENTS_SHOWN) -> None:
         )
     for name, sign in (("gained", "+"), ("lost", "-")):
         _events(name, sign, made, events)
+    # Reports of earlier releases do not have them.
+    for sentence in made.get("warnings", []):
+        note(f"many: {safe(sentence)}", "yellow")
+    for sentence in made.get("undecided", []):
+        note(f"not enough to say: {safe(sentence)}", "yellow")
     for sentence in made["notes"]:
         note(safe(sentence), "dim")
     for sentence in made["regressions"]:

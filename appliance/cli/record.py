@@ -55,7 +55,8 @@ def record(
     """Record for SECONDS (90, 90s, 5m), or until Ctrl-C.
 
     What is longer than a minute becomes consecutive clips of one session. Several microphones at
-    once are one session too. What was recorded is kept however it ends.
+    once are one session too. What was recorded is kept however it ends. A microphone that goes
+    away is waited for until the planned end; what is missing is said.
     """
     if seconds is not None and seconds_option is not None:
         raise click.UsageError("give the seconds once")
@@ -176,6 +177,9 @@ def _lines(client: Client, recordings: list[dict[str, Any]], seconds: float | No
         total = f" of {human_duration(seconds)}" if seconds else ", Ctrl-C ends it"
         shown = f"{level_bar(level)} {decibel(level)}" if level is not None else recording["state"]
         lost = f", {recording['lost_frames']} frames lost" if recording["lost_frames"] else ""
+        if recording["state"] == "recording" and recording["detail"]:
+            shown = "waits:"
+            lost += f", {safe(recording['detail'])}"
         lines.append(f"{name}  {shown}  {elapsed}{total}{lost}")
     return lines
 

@@ -340,7 +340,8 @@ class Gate:
 
 def _nothing(why: str) -> dict[str, Any]:
     """The report of a comparison that had nothing to hear."""
-    return {"regressions": [], "notes": [f"nothing was compared: {why}"], "compared": False}
+    why = f"nothing was compared: {why}"
+    return {"regressions": [], "undecided": [], "warnings": [], "notes": [why], "compared": False}
 
 
 def _sentence(made: dict[str, Any]) -> str:
@@ -361,4 +362,10 @@ def _sentence(made: dict[str, Any]) -> str:
             f"{count(made['gained_count'], 'event')} gained and {made['lost_count']} lost in "
             f"{made['heard_s'] / 3600:.1f} h of history"
         )
-    return "no regression: " + (", ".join(parts) or "nothing could be judged")
+    seen = ", ".join(parts)
+    if made["undecided"]:
+        why = "; ".join(made["undecided"])
+        seen = f"not enough to say whether it is worse ({why})" + (f". {seen}" if seen else "")
+    else:
+        seen = f"no regression: {seen}"
+    return ". ".join([seen, *made["warnings"]])

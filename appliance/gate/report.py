@@ -10,18 +10,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from appliance.gate.false_alarms import UNKNOWN, WORSE, FalseAlarms, in_hours
 from appliance.gate.manifest import Question
 from appliance.gate.truth import Truth
 from appliance.settings import GateSettings
+from appliance.text import count
 
 MOST_EVENTS = 200
 # Two events of one sound may begin so far apart.
 SAME_S = 1.5
-# Fewer clips or events than this are chance.
-LEAST_CLIPS, LEAST_EVENTS = 2, 3
+# Fewer lost clips than this are chance; with fewer in all, recall is not known.
+LEAST_CLIPS, ENOUGH_CLIPS = 2, 10
+# More events of a new label than one in five minutes that nobody confirmed are warned of.
+MANY_AN_HOUR, LEAST_EVENTS = 12.0, 3
 
 
 @dataclass
@@ -106,11 +110,18 @@ def report(
         "new_labels": sorted(set(classes[candidate]) - set(classes[live])),
         "gone_labels": sorted(set(classes[live]) - set(classes[candidate])),
     }
+    alarms = _false_alarms(events[live], events[candidate], common, heard_s)
+    verdict = alarms.verdict(tolerances.more_false_alarms)
+    worse = [f"false alarms rise {alarms.sentence()}"] if verdict == WORSE else []
+    made["false_alarms"] = {**asdict(alarms), "chance": alarms.chance, "verdict": verdict}
     made["regressions"] = [
         *_recall_lost(honest[live], honest[candidate], tolerances),
         *_confirmed_lost(sides, tolerances),
-        *_alarms_gained(events[live], events[candidate], common, heard_s, tolerances),
+        *worse,
     ]
+    made["new_label_events"] = _of_new_labels(events[candidate], made["new_labels"], heard_s)
+    made["warnings"] = [_many(row, heard_s) for row in made["new_label_events"] if row["many"]]
+    made["undecided"] = _undecided(made, alarms, verdict)
     made["notes"] = _notes(made)
     return made
 
@@ -198,11 +209,11 @@ def _recall_lost(
         found.append(
             f"recall on {before.clips} labelled clips falls from {before.right} to {after.right}"
         )
-    for label, count in sorted(live.items()):
+    for label, was in sorted(live.items()):
         now = candidate.get(label, Count())
-        if _fell(count, now, tolerances.label_recall_loss):
+        if _fell(was, now, tolerances.label_recall_loss):
             found.append(
-                f"{label}: of {count.clips} clips it recognises {now.right}, not {count.right}"
+                f"{label}: of {was.clips} clips it recognises {now.right}, not {was.right}"
             )
     return found
 
@@ -226,53 +237,98 @@ def _confirmed_lost(sides: Mapping[str, Any], tolerances: GateSettings) -> list[
     ]
 
 
-def _alarms_gained(
-    live: Sequence[Mapping[str, Any]],
-    candidate: Sequence[Mapping[str, Any]],
+def _false_alarms(
+    live: Sequence[dict[str, Any]],
+    candidate: Sequence[dict[str, Any]],
     common: set[str],
     heard_s: float,
-    tolerances: GateSettings,
-) -> list[str]:
-    """Events of a label that only the candidate knows are its purpose, unless a person said no."""
+) -> FalseAlarms:
+    """Events of a label that only one of them knows are its purpose, unless a person said no."""
 
-    def wrong(events: Sequence[Mapping[str, Any]]) -> int:
-        return sum(
-            event["state"] == "refuted"
-            or (event["state"] == "unconfirmed" and event["label"] in common)
+    def wrong(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            event
             for event in events
-        )
+            if event["state"] == "refuted"
+            or (event["state"] == "unconfirmed" and event["label"] in common)
+        ]
 
     before, after = wrong(live), wrong(candidate)
-    if heard_s <= 0 or after - before < LEAST_EVENTS:
-        return []
+    gained, lost = _differences(before, after)
+    return FalseAlarms(len(before), len(after), len(gained), len(lost), heard_s / 3600)
+
+
+def _of_new_labels(
+    events: Sequence[Mapping[str, Any]], labels: Sequence[str], heard_s: float
+) -> list[dict[str, Any]]:
+    """What the candidate reported of each label that only it knows."""
+    found = []
+    for label in labels:
+        states = Counter(event["state"] for event in events if event["label"] == label)
+        unconfirmed = states["unconfirmed"]
+        many = heard_s > 0 and unconfirmed / (heard_s / 3600) > MANY_AN_HOUR
+        found.append(
+            {
+                "label": label,
+                "events": states.total(),
+                "confirmed": states["confirmed"],
+                "refuted": states["refuted"],
+                "unconfirmed": unconfirmed,
+                "many": many and unconfirmed >= LEAST_EVENTS,
+            }
+        )
+    return found
+
+
+def _many(row: Mapping[str, Any], heard_s: float) -> str:
     hours = heard_s / 3600
-    if (after - before) / hours <= tolerances.more_false_alarms:
-        return []
-    return [
-        f"false alarms rise from {before} to {after} in {hours:.1f} h of history "
-        f"({before / hours:.1f} to {after / hours:.1f} an hour)"
-    ]
+    return (
+        f"{row['label']}, which is new, would have been reported {row['unconfirmed']} times in "
+        f"{in_hours(hours)} ({row['unconfirmed'] / hours:.0f} an hour) and nobody confirmed it: "
+        "listen to some of these events"
+    )
+
+
+def _undecided(made: Mapping[str, Any], alarms: FalseAlarms, verdict: str) -> list[str]:
+    """What this comparison is too small to say."""
+    found = []
+    clips = made["candidate"]["honest"]["clips"]
+    if clips < ENOUGH_CLIPS:
+        found.append(f"recall: {count(clips, 'labelled clip')} that neither version was trained on")
+    if verdict != UNKNOWN:
+        return found
+    if made["history_s"] == 0:
+        found.append("false alarms: there is no history")
+    elif made["heard_s"] == 0:
+        found.append("false alarms: no time for the history (setting gate.limit_s)")
+    elif alarms.gained + alarms.lost == 0:
+        found.append(f"false alarms: only {in_hours(alarms.hours)} of history were heard")
+    else:
+        found.append(
+            f"false alarms: {alarms.sentence()}, {alarms.gained} of them only from the candidate "
+            f"and {alarms.lost} only from what listens; chance does that {_odds(alarms.chance)}"
+        )
+    return found
+
+
+def _odds(chance: float) -> str:
+    """`1 time in 8`; an even chance is no figure."""
+    return "often" if chance >= 0.4 else f"1 time in {1 / chance:.0f}"
 
 
 def _notes(made: Mapping[str, Any]) -> list[str]:
     notes = []
-    honest = made["candidate"]["honest"]["clips"]
-    if honest == 0:
-        notes.append("no labelled clip that neither version was trained on: recall is not known")
     if made["clips_heard"] < made["clips"]:
         heard = f"{made['clips_heard']} of {made['clips']}"
         notes.append(f"{heard} labelled clips were heard (setting gate.limit_s)")
-    if made["history_s"] == 0:
-        notes.append("no history: false alarms are not known")
-    elif made["heard_s"] == 0:
-        notes.append(
-            "there was no time for the history: false alarms are not known (setting gate.limit_s)"
-        )
-    elif made["heard_s"] < made["history_s"] - 1:
+    if 0 < made["heard_s"] < made["history_s"] - 1:
         share = made["heard_s"] / made["history_s"]
         notes.append(f"{share:.0%} of the history was heard, spread over it (setting gate.limit_s)")
     if made["new_labels"]:
-        notes.append("it knows in addition: " + ", ".join(made["new_labels"]))
+        events = [
+            f"{row['label']} ({count(row['events'], 'event')})" for row in made["new_label_events"]
+        ]
+        notes.append("it knows in addition: " + ", ".join(events))
     if made["gone_labels"]:
         notes.append("it does not know any more: " + ", ".join(made["gone_labels"]))
     return notes

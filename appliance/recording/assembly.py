@@ -37,10 +37,11 @@ class Assembly:
     """Gathers one recording of one microphone. Pure; not thread-safe."""
 
     def __init__(self, seconds: float | None = None, longest_s: float = LONGEST_S) -> None:
-        """seconds: of sound in all, lost frames included; None until `finish`."""
+        """seconds: of sound in all, lost frames and gaps included; None until `finish`."""
         self.seconds = seconds
         self.longest_s = longest_s
         self.lost_frames = 0
+        self.gap_s = 0.0  # between streams: the microphone was away
         self.done = False
         self._earlier_s = 0.0  # length of what came before the present stream
         self._frames = 0  # of the present stream, lost ones included
@@ -54,7 +55,7 @@ class Assembly:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds of sound so far, lost frames included."""
+        """Seconds of sound so far, lost frames and gaps included."""
         return self._earlier_s + (self._frames / self._chunk.rate if self._chunk else 0.0)
 
     def push(self, chunk: Chunk) -> list[Part]:
@@ -70,7 +71,7 @@ class Assembly:
             parts += self._cut()
             self._earlier_s = self.elapsed_s + chunk.lost / chunk.rate
             self._frames = 0
-            self.lost_frames += chunk.lost
+            self.gap_s += chunk.lost / chunk.rate
             self._chunk = chunk
         elif chunk.end_frame <= last.end_frame:
             return []
@@ -82,6 +83,10 @@ class Assembly:
                 parts += self._gap(last, missing)
             self._chunk = chunk
         return parts + self._append(chunk)
+
+    def interrupt(self) -> list[Part]:
+        """What is held, since nothing may come for a long time; what comes is a part of its own."""
+        return self._cut()
 
     def finish(self) -> list[Part]:
         """The rest. Nothing is taken after it."""

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from appliance import clock
 from appliance.audio.capture import Capture
 from appliance.audio.source import Chunk
 from appliance.errors import EarmarkError
 from appliance.library.clips import Clips
 from appliance.recording.assembly import Assembly, Part
+from appliance.recording.interruption import Interruption, over
 from appliance.recording.storing import store_part
 from appliance.recording.worker import Worker
 from appliance.units import human_duration
@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 
 # Sound that waits while a disk is slow. What does not fit is lost, counted and reported.
 WAITING_LIMIT_S = 45.0
-# A microphone that gives nothing for so long has died, whatever its state says.
-SILENT_LIMIT_S = 10.0
+# A microphone in one of these gives no sound now: nothing is begun with it.
 DEAD_STATES = ("missing", "busy", "failed", "stopped", "ended", "paused")
 
 
@@ -32,9 +31,11 @@ class Recording:
     """A recording as people see it.
 
     state: "recording"; "storing" (ended, the rest is being written); "stored"; "incomplete" (it
-    ended early or some of it could not be stored; `detail` says why); "failed" (nothing was
-    stored). elapsed_s: seconds of sound so far; lost_frames: frames that the microphone or a slow
-    disk lost within it, which are silence in the clips or a gap between them.
+    ended early, its microphone was away for a while, or some of it could not be stored; `detail`
+    says why); "failed" (nothing was stored). While its microphone is away it goes on recording, and
+    `detail` says what it waits for. elapsed_s: seconds of sound so far, with what is missing in it.
+    gap_s: seconds for which the microphone was away. lost_frames: what the running microphone or a
+    slow disk lost, which is silence in the clips or a gap between them.
     """
 
     id: int
@@ -49,6 +50,7 @@ class Recording:
     state: str
     detail: str
     elapsed_s: float
+    gap_s: float
     lost_frames: int
     clips: list[int]
 
@@ -78,7 +80,8 @@ class Take:
         worker: Worker,
         told: Callable[[str, Take], None],
     ) -> None:
-        """told(what, take) is called on the worker's thread with "clip" and "ended"."""
+        """told(what, take) is called on the worker's thread with "clip", "waiting" (for its
+        microphone), "resumed" and "ended"."""
         self.id = identifier
         self.capture = capture
         self.order = order
@@ -90,7 +93,7 @@ class Take:
         self._assembly = Assembly(order.seconds)
         self._unsubscribe: Callable[[], None] = lambda: None
         self._started_at = time.time()
-        self._heard_ns = clock.monotonic_ns()
+        self._interruption = Interruption(order.seconds)
         self._heard: int | None = None
         self._waiting = 0  # frames handed over and not stored yet
         self._overflowed = False
@@ -126,26 +129,37 @@ class Take:
                 seconds=self.order.seconds,
                 pre_roll_s=self._pre_roll_s,
                 state=self._state,
-                detail=self._detail,
+                detail=self._detail or self._waits_for(),
                 elapsed_s=round(self._assembly.elapsed_s, 3),
+                gap_s=round(self._assembly.gap_s, 3),
                 lost_frames=self._assembly.lost_frames,
                 clips=list(self._stored),
             )
 
     def check(self) -> None:
-        """End it when its microphone has died. Called on the worker's thread now and then."""
+        """Notice that its microphone went away, wait for it, and end when that is for nothing.
+        Called on the worker's thread now and then."""
+        status = self.capture.status()
         with self._lock:
             if self._state != "recording":
                 return
-            silent_s = (clock.monotonic_ns() - self._heard_ns) / 1e9
-        status = self.capture.status()
-        if status.state == "ended":
-            self.end("the replay is over", early=self.order.seconds is not None)
-        elif status.state in DEAD_STATES:
-            detail = f": {status.detail}" if status.detail else ""
-            self.end(f"the microphone is {status.state}{detail}", early=True)
-        elif silent_s > SILENT_LIMIT_S:
-            self.end(f"the microphone gave nothing for {human_duration(silent_s)}", early=True)
+            why = self._interruption.look(status)
+            # What is still to be stored came before whatever is the matter now.
+            away = bool(why) and self._waiting == 0
+            gone = away and self._interruption.begin(why)
+            hopeless = away and self._interruption.past_end
+            parts = self._assembly.interrupt() if gone else []
+        self._store(parts)
+        if ended := over(status):
+            self.end(ended, early=status.state != "ended" or self.order.seconds is not None)
+        elif hopeless:
+            self.end(f"{why}; it did not come back before the planned end", early=True)
+        elif gone:
+            self._told("waiting", self)
+
+    def _waits_for(self) -> str:
+        why = self._interruption.why
+        return f"{why}; the recording goes on when it comes back" if why else ""
 
     # --- on the reader's thread ----------------------------------------------------------------
 
@@ -153,10 +167,10 @@ class Take:
         with self._lock:
             if self._state != "recording":
                 return
+            self._interruption.heard(chunk)
             if self._heard is None and self.order.pre_roll_s > 0:
                 chunk = self._with_past(chunk)
             self._heard = chunk.end_frame
-            self._heard_ns = clock.monotonic_ns()
             frames = len(chunk.samples)
             if self._waiting + frames > WAITING_LIMIT_S * chunk.rate:
                 # The gap in the frame numbers makes the assembly count it as lost.
@@ -185,8 +199,11 @@ class Take:
 
     def _take(self, chunk: Chunk) -> None:
         with self._lock:
+            back = self._interruption.end()
             parts = self._assembly.push(chunk)
         self._store(parts)
+        if back:
+            self._told("resumed", self)
         with self._lock:
             # Only now: while a part is being written, the sound behind it waits.
             self._waiting -= len(chunk.samples)
@@ -226,8 +243,12 @@ class Take:
             parts = self._assembly.finish()
         self._store(parts)
         problems = list(self._problems)
+        if missing := self._interruption.account(self._assembly.gap_s):
+            problems.insert(0, missing)
         if early:
             problems.insert(0, why)
+        elif self._interruption.why:
+            problems.insert(0, f"when it was stopped: {self._interruption.why}")
         if self._overflowed:
             problems.append("the disk was too slow and some sound was lost")
         with self._lock:

@@ -89,23 +89,24 @@ def test_more_false_alarms_are_refused_unless_a_person_confirmed_them(
     box: GateBox, tmp_path: Path
 ) -> None:
     box.deploy(BOTH)
-    sounds = [(3.0 + 4 * n, 0.5, MID_HZ) for n in range(4)]
+    sounds = [(2.0 + 3.2 * n, 0.5, MID_HZ) for n in range(5)]
     box.hear(tmp_path, 20, [*sounds, (18.5, 0.5, LOW_HZ)])
     assert [found.label for found in box.heard()] == ["low"]
     # It takes the middle tone for the high one.
     wild = box.version({"low": LOW_HZ, "high": MID_HZ})
-    with pytest.raises(Regression, match="false alarms rise from 1 to 5"):
+    with pytest.raises(Regression, match="false alarms rise from 1 to 6"):
         box.deploy_by_gate(wild)
     report = box.gate.get(box.gate.comparisons.page(1, None)[0][0].id).report
-    assert report["gained_count"] == 4
+    assert report["gained_count"] == 5
     assert {event["state"] for event in report["gained"]} == {"unconfirmed"}
+    assert report["false_alarms"]["chance"] == 1 / 32
     # A person listens to what was gained, and says that it was right.
     for event in report["gained"]:
         start = max(0.0, event["offset_s"] - 0.2)
         box.history.cut(event["microphone"], event["minute"], start, start + 0.6, "high", "anna")
     passed = box.deploy_by_gate(wild)
-    assert passed.report["candidate"]["confirmed"] == 4
-    assert passed.report["candidate"]["confirmed_heard"] == 4
+    assert passed.report["candidate"]["confirmed"] == 5
+    assert passed.report["candidate"]["confirmed_heard"] == 5
     assert passed.report["live"]["confirmed_heard"] == 0
 
 
@@ -116,6 +117,32 @@ def test_events_of_a_new_label_are_its_purpose(box: GateBox, tmp_path: Path) -> 
     assert passed.report["new_labels"] == ["high"]
     assert passed.report["gained_count"] == 4
     assert passed.report["regressions"] == []
+    assert passed.report["new_label_events"] == [
+        {
+            "label": "high",
+            "events": 4,
+            "confirmed": 0,
+            "refuted": 0,
+            "unconfirmed": 4,
+            "many": True,
+        }
+    ]
+    (warning,) = passed.report["warnings"]
+    assert "high, which is new, would have been reported 4 times in 0 min" in warning
+    assert warning in passed.detail
+
+
+def test_a_history_that_is_too_short_to_say_is_not_called_no_regression(
+    box: GateBox, tmp_path: Path
+) -> None:
+    box.deploy(BOTH)
+    box.hear(tmp_path, 12, [(3.0, 0.5, MID_HZ), (7.0, 0.5, MID_HZ)])
+    passed = box.deploy_by_gate(box.version({"low": LOW_HZ, "high": MID_HZ}))
+    assert passed.report["regressions"] == []
+    assert passed.report["false_alarms"]["verdict"] == "not enough history"
+    assert passed.detail.startswith("not enough to say whether it is worse (recall: 0 labelled")
+    assert "2 of them only from the candidate and 0 only from what listens" in passed.detail
+    assert "no regression" not in passed.detail
 
 
 def test_refuted_events_count_against_whoever_reports_them_again(

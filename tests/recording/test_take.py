@@ -26,6 +26,7 @@ class Microphone:
     def __init__(self) -> None:
         self.ring = Ring(10.0)
         self.frame = 0
+        self.stream = 1
         self.state = "running"
         self.consumers: list[Callable[[Chunk], None]] = []
 
@@ -34,14 +35,19 @@ class Microphone:
         return lambda: self.consumers.remove(consumer) if consumer in self.consumers else None
 
     def status(self) -> CaptureStatus:
-        return CaptureStatus(self.state, "gone for lunch" if self.state == "missing" else "")
+        return CaptureStatus(
+            self.state, "gone for lunch" if self.state in ("paused", "missing") else ""
+        )
+
+    def open_again(self) -> None:
+        self.frame, self.stream, self.state = 0, self.stream + 1, "running"
 
     def give(self, seconds: float, *, lost: int = 0) -> None:
         for _ in range(round(seconds * 10)):
-            self.frame += lost
+            self.frame += lost if self.stream == 1 else 0
             samples = counting(self.frame + RATE // 10)[self.frame :].astype(np.float32) / 32768
             moment = self.frame * 1_000_000_000 // RATE
-            chunk = Chunk(self.id, 1, RATE, samples, self.frame, moment, lost)
+            chunk = Chunk(self.id, self.stream, RATE, samples, self.frame, moment, lost)
             lost = 0
             self.frame += len(samples)
             self.ring.append(chunk)
@@ -111,21 +117,57 @@ def test_a_disk_that_is_too_slow_costs_sound_and_says_so(clips: Clips, worker: W
     assert [clips.get(i).duration_s for i in view.clips] == [45.0, 1.0]
 
 
-def test_a_microphone_that_is_gone_ends_it(clips: Clips, worker: Worker) -> None:
+def test_a_microphone_that_is_paused_ends_it(clips: Clips, worker: Worker) -> None:
     microphone = Microphone()
     made = take(clips, worker, microphone, seconds=10.0)
     microphone.give(2.0)
     made.check()
     assert made.view().state == "recording"
+    microphone.state = "paused"
+    made.check()
+    assert made.finished.wait(30)
+    view = made.view()
+    assert (view.state, view.detail) == ("incomplete", "the microphone is paused: gone for lunch")
+    assert view.elapsed_s == pytest.approx(2.0)
+    assert microphone.consumers == []
+
+
+def test_the_rest_of_the_asked_time_is_recorded_when_it_comes_back(
+    clips: Clips, worker: Worker
+) -> None:
+    microphone = Microphone()
+    made = take(clips, worker, microphone, seconds=10.0)
+    microphone.give(2.0)
+    microphone.open_again()
+    microphone.give(8.0, lost=3 * RATE)
+    assert made.finished.wait(30)
+    view = made.view()
+    assert (view.state, view.gap_s, view.lost_frames) == ("incomplete", 3.0, 0)
+    assert view.detail.startswith("3.0 s are missing: the microphone was opened anew")
+    assert view.elapsed_s == pytest.approx(10.0)
+    stored = [clips.get(i) for i in view.clips]
+    assert [(clip.start_s, clip.duration_s) for clip in stored] == [(0.0, 2.0), (5.0, 5.0)]
+
+
+def test_a_microphone_that_stays_away_ends_it_at_the_planned_end(
+    clips: Clips, worker: Worker
+) -> None:
+    microphone = Microphone()
+    # This microphone's clock began with the computer's: ten seconds from its first sound are over.
+    made = take(clips, worker, microphone, seconds=10.0)
+    microphone.give(2.0)
+    until(lambda: made.view().elapsed_s >= 2.0, "all of it to be taken")
+    made.check()
+    assert made.view().state == "recording", "late it may be, but it gives sound"
     microphone.state = "missing"
     made.check()
     assert made.finished.wait(30)
     view = made.view()
     assert (view.state, view.detail) == (
         "incomplete",
-        "the microphone is missing: gone for lunch",
+        "gone for lunch; it did not come back before the planned end",
     )
-    assert view.elapsed_s == pytest.approx(2.0)
+    assert [clips.get(i).duration_s for i in view.clips] == [2.0]
     assert microphone.consumers == []
 
 

@@ -154,6 +154,7 @@ class RecordPage(Page):
                 f"● {name} {recording['state']} {human_duration(recording['elapsed_s'])}{total}"
                 + (f", {safe(recording['label'])}" if recording["label"] else "")
                 + (f", {lost} frames lost" if lost else "")
+                + (f", {safe(recording['detail'])}" if recording["detail"] else "")
             )
         self.query_one("#running", Static).update("\n".join(lines))
 
