@@ -9,6 +9,7 @@ it at two sizes. It takes a few minutes, most of them for the training.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 import tempfile
@@ -113,6 +114,7 @@ def save(app: EarmarkApp, name: str) -> None:
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
+        os.environ["XDG_CONFIG_HOME"] = str(root / "config")  # no digits of whoever makes them
         box = Box(root / "box")
         box.root.mkdir()
         box.start()

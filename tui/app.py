@@ -188,6 +188,7 @@ class EarmarkApp(App[None]):
                     page.heard(topic, data)
             elif topic in page.TOPICS:
                 page.fresh = False
+                page.missed(topic, data)
         if topic in ("deployment", "job"):
             self._describe()
 

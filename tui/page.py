@@ -74,6 +74,9 @@ class Page(Screen[None]):
     def heard(self, topic: str, data: dict[str, Any]) -> None:
         """An event, at most four times a second all that have come."""
 
+    def missed(self, topic: str, data: dict[str, Any]) -> None:
+        """An event of TOPICS while another page is shown; `load` follows when this one is."""
+
     def beat(self) -> None:
         """Called about four times a second while the page is shown, after the events."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,18 +15,12 @@ from tests.box import Box
 from tests.tui.conftest import LARGE, comes, running, shows
 from tui.app import EarmarkApp
 from tui.clip_list import Clip, ClipList
-from tui.digits import Digits
 from tui.filters import parse
 from tui.pages.label import LabelPage
 from tui.widgets.clip_rows import ClipRows
 from tui.widgets.clip_sound import ClipSound
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 @pytest.fixture
@@ -304,33 +297,6 @@ async def test_labels_are_renamed_merged_and_deleted(box: Box) -> None:
             await pilot.pause(0.05)
         assert counts(box) == {"door": 2, "kettle": 1}
         await shows(pilot, "2 door")  # the fingers know it by then
-
-
-def test_digits_are_kept_and_follow_the_labels(tmp_path: Path) -> None:
-    def rows(*names: str) -> list[dict[str, Any]]:
-        return [{"name": name} for name in names]
-
-    digits = Digits(tmp_path / "a" / "digits.json")
-    digits.know(rows("a", "b", "c"))
-    assert digits.labels == {"1": "a", "2": "b", "3": "c"}
-    assert digits.choose("1", "c") == ""
-    assert digits.labels == {"1": "c", "2": "b", "3": "a"}
-    # A label that comes takes no digit from another, one that goes leaves its own free.
-    digits.know(rows("a", "aa", "b", "c"))
-    assert digits.labels == {"1": "c", "2": "b", "3": "a", "4": "aa"}
-    digits.know(rows("a", "aa", "c"))
-    assert digits.labels == {"1": "c", "3": "a", "4": "aa"}
-    digits.know(rows("a", "aa", "c", "new"))
-    assert digits.digit_of("new") == "2"
-    again = Digits(tmp_path / "a" / "digits.json")
-    again.know(rows("a", "b", "c", "d"))
-    assert again.labels["1"] == "c"
-    assert sorted(again.labels.values()) == ["a", "b", "c", "d"]
-    (tmp_path / "file").write_text("")
-    unwritable = Digits(tmp_path / "file" / "digits.json")
-    unwritable.know(rows("a"))
-    assert "cannot be written" in unwritable.choose("5", "a")
-    assert unwritable.digit_of("a") == "5"
 
 
 def test_what_is_typed_becomes_conditions() -> None:

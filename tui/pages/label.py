@@ -23,6 +23,7 @@ from tui.pictures import Pictures
 from tui.widgets.clip_rows import ClipRows
 from tui.widgets.clip_sound import ClipSound
 from tui.widgets.rows import Rows
+from tui.words import sentence
 
 TYPED_S = 0.25
 LOOKED_S = 0.12
@@ -88,8 +89,14 @@ class LabelPage(Page):
     async def know_labels(self) -> None:
         """Fetch the labels again, for the digits and the dialogs."""
         self._labels = (await self.box.get("/labels"))["items"]
-        self.digits.know(self._labels)
+        self._know_digits()
         self.describe()
+
+    def _know_digits(self) -> None:
+        before = self.digits.trouble
+        self.digits.know(self._labels, self.box.address)
+        if self.digits.trouble and not before:
+            self.notify(sentence(self.digits.trouble), severity="warning", markup=False)
 
     @property
     def labels(self) -> list[str]:
@@ -105,6 +112,7 @@ class LabelPage(Page):
         self.list.want()
 
     def heard(self, topic: str, data: dict[str, Any]) -> None:
+        self.missed(topic, data)
         if topic == "label":
             # A name may be another one in every line.
             new = data["action"] == "created"
@@ -115,6 +123,10 @@ class LabelPage(Page):
             self.list.heard(data)
         elif topic == "microphone":
             self._names[data["microphone"]["id"]] = data["microphone"]["name"]
+
+    def missed(self, topic: str, data: dict[str, Any]) -> None:
+        if topic == "label" and data["action"] == "renamed":
+            self.digits.renamed(data["label"], data["new"])
 
     def _name_of(self, identifier: str | None) -> str:
         return self._names.get(identifier or "", identifier or "")
@@ -205,7 +217,7 @@ class LabelPage(Page):
         if label not in self.labels:
             self.outbox.post(f"label {label}", "post", "/labels", {"name": label})
             self._labels.append({"name": label, "clips": 0, "sessions": 0})
-            self.digits.know(self._labels)
+            self._know_digits()
         self._give(label)
 
     def _give(self, label: str | None) -> None:
