@@ -8,7 +8,7 @@ ARGS ?=
 BENCH ?= $(sort $(wildcard benchmarks/[a-z]*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench screenshots clean
+.PHONY: help setup demo test lint check-types check-format check-imports bench screenshots clean
 
 help:  ## this list
 	@echo "Earmark: teach a box to recognise your sounds."
@@ -32,9 +32,14 @@ test:  ## format, types, import rules and every test
 
 lint:  ## format, types and import rules only
 	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync check-types check-format check-imports
+
+check-types:
+	$(BIN)/mypy
+check-format:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+check-imports:
 	$(BIN)/lint-imports
 
 bench:  ## measure the figures that are claimed (hours); BENCH=benchmarks/library.py for one

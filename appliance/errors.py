@@ -7,7 +7,8 @@
     ├── NotFound              no such clip, label, job, version …      HTTP 404
     ├── Conflict              right request, wrong moment              HTTP 409
     │   ├── NotReady          training is refused; `reasons` says why  HTTP 409
-    │   └── Regression        worse than what listens; `reasons`       HTTP 409
+    │   ├── Regression        worse than what listens; `reasons`       HTTP 409
+    │   └── Stopped           a person ended it before it was done     HTTP 409
     ├── Forbidden             no token, wrong token, foreign host      HTTP 401/403
     ├── Unavailable           needs something that is not there now    HTTP 503
     │   ├── MicrophoneError   missing, busy, refused
@@ -69,6 +70,10 @@ class Regression(Conflict):
     def __init__(self, message: str, advice: str = "", reasons: Sequence[str] = ()) -> None:
         super().__init__(message, advice)
         self.reasons = list(reasons)
+
+
+class Stopped(Conflict):
+    """Something that a person ended before it was done."""
 
 
 class Forbidden(EarmarkError, PermissionError):

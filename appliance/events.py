@@ -28,6 +28,7 @@ TOPICS = (
     "privacy",
     "recording",
     "retention",
+    "shadow",
     "space",
     "spectrum",
     "version",

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from appliance.client import Client, ClientError
+from tests.waiting import PATIENCE_S
 from tests.waiting import until as until  # for those who import it with the box
 
 
@@ -31,7 +32,7 @@ class Box:
         self.process: subprocess.Popen[bytes] | None = None
         self.client: Client | None = None
 
-    def start(self, timeout: float = 60.0) -> Client:
+    def start(self, timeout: float = PATIENCE_S) -> Client:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program],
@@ -63,7 +64,7 @@ class Box:
         assert self.process is not None
         self._hang_up()
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
 
     def stop(self) -> int:
         """As an administrator does it; returns the exit status."""
@@ -71,4 +72,4 @@ class Box:
         self._hang_up()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_S)

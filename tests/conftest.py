@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,13 @@ from appliance.store.database import Database
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SLOW_S = 10.0
+
+
+def pytest_configure() -> None:
+    # In the background of a shell Ctrl-C is ignored, and by all that is started there: tests that
+    # send it would wait in vain.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -67,7 +67,7 @@ class VirtualMicrophone:
             self._server = subprocess.Popen(
                 command, env=self._all(), stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not self._answers():
             if time.monotonic() > deadline or self._server.poll() is not None:
                 raise RuntimeError((self._folder / "pulse.log").read_text()[-2000:])
@@ -121,7 +121,7 @@ class VirtualMicrophone:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=10,
+            timeout=60,
             check=False,
         )
         return done.returncode == 0

@@ -22,12 +22,14 @@ from tui.connection import Away, Connection, There
 from tui.dialogs.confirm import Confirm
 from tui.dialogs.help import Help
 from tui.keys import keys_of
+from tui.names import MicrophoneNames
 from tui.outbox import Outbox
 from tui.page import Page
 from tui.pages import PAGES
 from tui.theme import DARK, LIGHT, NAMES
 from tui.toasts import toast_for
 from tui.widgets.banner import Banner
+from tui.widgets.message_line import MessageLine
 from tui.widgets.top_bar import TopBar
 from tui.words import sentence
 
@@ -75,6 +77,7 @@ class EarmarkApp(App[None]):
         self.outbox = Outbox(self.box, self._describe)
         self.status: dict[str, Any] = {}
         """What `GET /status` said last, kept up to date by events: deployment, job, ..."""
+        self.names = MicrophoneNames()
         self._trouble = ""
         self._note = ""
         self._said: dict[str, float] = {}
@@ -125,6 +128,8 @@ class EarmarkApp(App[None]):
     def on_there(self, message: There) -> None:
         again = bool(self._trouble)
         self.status, self._trouble = message.status, ""
+        self.names.forget()
+        self.names.know(message.status["microphones"])
         other = message.status["version"]
         self._note = ""
         # What happened while nobody looked, such as at the daemon's start.
@@ -172,6 +177,10 @@ class EarmarkApp(App[None]):
             self.status["deployment"] = data
         elif topic == "job":
             self._job(data)
+        elif topic == "privacy":
+            self.status["privacy"] = data["privacy"]
+        elif topic == "microphone":
+            self.names.heard(data["what"], data["microphone"])
         elif topic == "engine":
             self.status["engine_work"] = data if data["state"] == "building" else None
         elif topic == "comparison":
@@ -251,6 +260,14 @@ class EarmarkApp(App[None]):
             if (shown.message, shown.title) == (message, more.get("title", "")):
                 self._unnotify(shown, refresh=False)
         super().notify(message, **more)
+
+    def _refresh_notifications(self) -> None:
+        """On a page they have a line of their own; in front of one Textual's toasts show them."""
+        if self.screen_stack and self.screen is self._shown():
+            for line in self.screen.query(MessageLine):
+                line.show(self._notifications)
+        else:
+            super()._refresh_notifications()
 
     def say_error(self, error: EarmarkError) -> None:
         """What went wrong and what to do, in the error's own words. That the daemon is away stands

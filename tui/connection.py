@@ -35,7 +35,7 @@ TOPICS = (
 )
 """Followed always; what comes several times a second is followed only while it is shown."""
 
-LATER_TOPICS = ("comparison", "engine", "notice", "privacy")
+LATER_TOPICS = ("comparison", "engine", "notice", "privacy", "shadow")
 """Followed where the daemon has them."""
 
 MOST_WAITING = 2000

@@ -18,6 +18,7 @@ from tui.connection import TOPICS
 from tui.thin import ThinCompositor
 from tui.widgets.banner import Banner
 from tui.widgets.key_line import KeyLine
+from tui.widgets.message_line import MessageLine
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class Page(Screen[None]):
         yield Banner()
         with Container(id="body"):
             yield from self.body()
+        yield MessageLine()
         yield KeyLine()
         yield Static(id="too-small")
 

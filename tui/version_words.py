@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from textual.content import Content
@@ -34,6 +34,7 @@ def evaluation_words(evaluation: Facts) -> Content:
         ),
         Content(safe(f"judged by {judge}: {evaluation['note']}".rstrip(": "))),
     ]
+    lines += _unknown_words(evaluation)
     if evaluation["optimistic"]:
         lines.append(Content.assemble(("! These figures are optimistic: see above.", "$warning")))
     head = f"\n{'class':<22}{'precision':>10}{'recall':>9}{'F1':>9}{'support':>9}  F1"
@@ -62,6 +63,23 @@ def evaluation_words(evaluation: Facts) -> Content:
     return Content("\n").join(lines)
 
 
+def _unknown_words(evaluation: Facts) -> list[Content]:
+    """How often a sound that was never taught passes for a known one, or why that is not known."""
+    figures = evaluation.get("unknown")
+    if figures is None:
+        # Versions of earlier releases, and imported ones, may not say.
+        why = evaluation.get("unknown_missing") or "this version does not say why"
+        words = f"not known; {safe(why)}"
+    else:
+        words = (
+            f"{percent(figures['reported'])} of {count(figures['clips'], 'clip')} of "
+            f"{safe(', '.join(figures['classes']))}, which a network of its own was not taught, "
+            f"where it finds {percent(figures['recall'])} of the known "
+            f"({percent(figures['without_rejection'])} without rejecting the unfamiliar)"
+        )
+    return [Content.assemble(("unknown taken for known  ", "bold"), words)]
+
+
 def training_words(version: Facts, card: Facts) -> Content:
     """How it was trained."""
     train = card.get("train") or {}
@@ -83,8 +101,8 @@ def training_words(version: Facts, card: Facts) -> Content:
     return table(rows)
 
 
-def lineage_words(lineage: Facts) -> Content:
-    """Where it comes from, down to clips and microphones."""
+def lineage_words(lineage: Facts, name_of: Callable[[str], str]) -> Content:
+    """Where it comes from, down to clips and microphones. name_of: of a microphone by its id."""
     lines = []
     for step in [lineage, *lineage["parents"]]:
         dataset = f" on {step['dataset_version']}" if step["dataset_version"] else ""
@@ -99,7 +117,9 @@ def lineage_words(lineage: Facts) -> Content:
         lines.append(Content(f"\n{safe(held['name'])}: {clips} of {sessions}"))
         for title, numbers in (("class", "classes"), ("microphone", "microphones")):
             lines.append(Content.assemble((f"\n{title:<40} clips", "bold")))
-            for name, number in sorted(held[numbers].items()):
+            known = {key: name_of(key) for key in held[numbers]} if title == "microphone" else {}
+            for key, number in sorted(held[numbers].items()):
+                name = known.get(key, key)
                 lines.append(Content(f"{fit(name, 40)} {number:>5}"))
     elif held:
         lines.append(Content(safe(f"\n{held['name']}: {held.get('problem', '')}")))

@@ -29,7 +29,7 @@ def condition(services: Services) -> dict[str, Any]:
         "privacy": services.privacy.state(),
         "speech": services.clips.speech.state(),
         "deployment": services.deployments.current(),
-        "engine_work": services.deployments.work(),
+        "engine_work": services.deployments.building.work,
         "job": services.queue.current(),
         "queue_length": services.queue.waiting(),
         "history": services.history.status(),

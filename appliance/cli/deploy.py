@@ -29,16 +29,27 @@ POOR_RECALL = 0.5
 )
 @click.option("--force", is_flag=True, help="Although it is worse than what listens.")
 @click.option("--shadow", is_flag=True, help="Silently beside what listens: see `earmark shadow`.")
+@click.option("--cancel", is_flag=True, help="End the engine that is being built.")
 @pass_state
-def deploy(state: State, version: str | None, precision: str, force: bool, shadow: bool) -> None:
+def deploy(
+    state: State, version: str | None, precision: str, force: bool, shadow: bool, cancel: bool
+) -> None:
     """Hear VERSION against what listens now, compile it for this device, and let it listen.
 
     It is heard against the labelled clips and the last hours of each microphone. A version that is
     worse, or whose engine does not agree with its training, is refused, and what listened before
     goes on. fp16 and int8 are faster on a GPU and smaller everywhere; only the front end stays in
     fp32. Without VERSION: what listens now, and what did before.
+
+    Ctrl-C leaves the box at it; `earmark deploy --cancel` ends the engine that is being built, for
+    whatever it is, and what listened before goes on.
     """
+    if cancel and version is not None:
+        raise click.UsageError("--cancel ends the build that runs: name no version")
     with state.client() as client:
+        if cancel:
+            _cancelled(state, client.post("/deployments/cancel"))
+            return
         if version is None:
             _history(state, client)
             return
@@ -52,6 +63,15 @@ def deploy(state: State, version: str | None, precision: str, force: bool, shado
         if "candidate" in made:
             made = _followed(state, client, made)
     _live(state, made)
+
+
+def _cancelled(state: State, work: dict[str, Any]) -> None:
+    if state.json:
+        emit(work)
+        return
+    name = f"The engine of {safe(work['version'])} in {safe(work['precision'])}"
+    how = "was done already" if work["state"] == "ready" else "is not built"
+    say(f"{name} {how}; what listened before goes on.")
 
 
 def _followed(state: State, client: Client, comparison: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from appliance import clock
-from appliance.errors import Conflict, EarmarkError, InvalidInput, Regression
+from appliance.errors import Conflict, EarmarkError, InvalidInput, Regression, Stopped
 from appliance.events import EventBus
 from appliance.gate.comparisons import (
     CANCELLED,
@@ -59,7 +59,14 @@ class _Run:
     child: HearingChild
     done: Future[Comparison]
     progress: dict[str, Any]
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends the compiling that follows."""
     logged_at: float = field(default_factory=clock.seconds)
+
+    def cancel(self) -> None:
+        """End it soon, whether it hears or compiles."""
+        self.stop.set()
+        self.child.cancel()
 
 
 class Gate:
@@ -108,7 +115,7 @@ class Gate:
         with self._lock:
             run = self._run
         if run is not None:
-            run.child.cancel()
+            run.cancel()
             run.done.exception()
 
     # --- looking -------------------------------------------------------------------------------
@@ -143,14 +150,16 @@ class Gate:
         current = self._deployments.current()
         live = current.version if current else None
 
-        def let_through(identifier: int, made: dict[str, Any]) -> Deployment:
+        def let_through(run: _Run, made: dict[str, Any]) -> Deployment:
             if made["regressions"] and not force:
                 raise Regression(
                     f"{version} is worse than {live}: {'; '.join(made['regressions'])}",
-                    f"`earmark compare {identifier}` shows it; --force deploys it all the same",
+                    f"`earmark compare {run.identifier}` shows it; --force deploys it all the same",
                     made["regressions"],
                 )
-            return self._deployments.deploy(version, precision, author)
+            if run.stop.is_set():
+                raise Stopped("it was cancelled", "what listened before goes on")
+            return self._deployments.deploy(version, precision, author, run.stop)
 
         sides = self._sides(live, version, precision)
         return self._begin(version, live, sides, DEPLOY, force, author, let_through)
@@ -169,12 +178,13 @@ class Gate:
         return identifier
 
     def cancel(self, identifier: int) -> Comparison:
-        """Nothing is deployed. NotFound; nothing happens to one that has ended."""
+        """Nothing is deployed, also when its version is being compiled already. NotFound; nothing
+        happens to one that has ended."""
         comparison = self.comparisons.get(identifier)
         with self._lock:
             run = self._run
         if run is not None and run.identifier == identifier:
-            run.child.cancel()
+            run.cancel()
             run.done.exception()
             return self.comparisons.get(identifier)
         return comparison
@@ -189,7 +199,7 @@ class Gate:
         purpose: str,
         forced: bool,
         author: str,
-        let_through: Callable[[int, dict[str, Any]], Deployment] | None,
+        let_through: Callable[[_Run, dict[str, Any]], Deployment] | None,
     ) -> tuple[int, Future[Comparison]]:
         with self._lock:
             if self._run is not None:
@@ -220,7 +230,7 @@ class Gate:
         candidate: str,
         live: str | None,
         sides: Sides,
-        let_through: Callable[[int, dict[str, Any]], Deployment] | None,
+        let_through: Callable[[_Run, dict[str, Any]], Deployment] | None,
     ) -> None:
         failure: BaseException | None = None
         deployment: int | None = None
@@ -231,13 +241,13 @@ class Gate:
             detail = _sentence(made)
             if let_through is not None:
                 run.progress = {"phase": "deploying", "fraction": 1.0, "left_s": None}
-                deployment = let_through(run.identifier, made).id
+                deployment = let_through(run, made).id
             elif made["regressions"]:
                 state = REFUSED
         except Regression as error:
             state, detail, failure = REFUSED, str(error), error
         except EarmarkError as error:
-            cancelled = run.child.cancelled
+            cancelled = run.child.cancelled or isinstance(error, Stopped)
             state, detail, failure = CANCELLED if cancelled else FAILED, str(error), error
         except BaseException as error:
             log.exception("comparison %d failed", run.identifier)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from appliance import clock
@@ -74,7 +74,9 @@ class _Running:
         thresholds: Thresholds,
         settings: Settings,
         saved: Callable[[int, int, float], None],
+        tell: Callable[[], object],
     ) -> None:
+        """tell: called when its figures have changed."""
         self.row = row
         self.shed = False
         self._listener = listener
@@ -94,6 +96,7 @@ class _Running:
             engine,
         )
         self._saved = saved
+        self._tell = tell
         self._saved_at = clock.seconds()
         self._lock = threading.Lock()
         self._since_ns: dict[str, int] = {}
@@ -132,6 +135,7 @@ class _Running:
                     key: clock.monotonic_ns() + self._window_ns() for key in self._since_ns
                 }
             self.shed = shed
+            self.keeper.submit(self._tell)
         return None if shed else self._live
 
     def heard_since(self, microphone: str) -> int | None:
@@ -171,6 +175,7 @@ class _Running:
         if clock.seconds() - self._saved_at >= SAVE_EVERY_S:
             self._saved_at = clock.seconds()
             self.keeper.submit(self._save)
+            self.keeper.submit(self._tell)
 
     def _save(self) -> None:
         windows, missed, heard_s = self.figures()
@@ -189,7 +194,8 @@ class _Running:
 
 
 class Shadow:
-    """Thread-safe."""
+    """Thread-safe. Topic `shadow` on the bus: {"shadow": {...}} as `current` has it, when it begins
+    and ends, when it pauses, after each sound that was judged, and every half a minute."""
 
     def __init__(
         self,
@@ -300,7 +306,7 @@ class Shadow:
             row = self.table.begin(version, precision, author)
             self._run(row, engine)
         log.info("%s listens silently beside %s", version, live.version)
-        return self._view(row)
+        return self._tell(row)
 
     def end(self) -> ShadowView:
         """No more. Raises NotFound when none runs."""
@@ -324,6 +330,7 @@ class Shadow:
             self._thresholds,
             self._settings,
             lambda windows, missed, heard_s: self.table.count(row.id, windows, missed, heard_s),
+            lambda: self._tell(row),
         )
         self._running.start()
 
@@ -335,6 +342,7 @@ class Shadow:
             self._detections,
             self._inbox,
             running.heard_since,
+            lambda: self._tell(row),
             clip_s=self._settings.listen.clip_s,
             preroll_s=self._settings.audio.preroll_s,
         )
@@ -347,6 +355,12 @@ class Shadow:
             running.stop()
         self.table.end(row.id, state)
         log.info("%s listens silently no more: %s", row.version, state)
+        self._tell(row)
+
+    def _tell(self, row: ShadowRow) -> ShadowView:
+        view = self._view(self.table.get(row.id))
+        self._bus.publish("shadow", {"shadow": asdict(view)})
+        return view
 
     def _objects(self, version: str) -> str | None:
         row = self.table.running()

@@ -61,18 +61,21 @@ class ShadowKeeper(Keeper):
         detections: Detections,
         inbox: Inbox,
         heard_since: Callable[[str], int | None],
+        kept: Callable[[], object],
         *,
         clip_s: float,
         preroll_s: float,
     ) -> None:
         """heard_since: since when (CLOCK_BOOTTIME) the shadow hears a microphone without a pause;
-        None while it does not. What began before says nothing, whoever heard it."""
+        None while it does not. What began before says nothing, whoever heard it. kept: called
+        after each sound that was judged."""
         super().__init__(detections, clip_s=clip_s, preroll_s=preroll_s, keep_clips=True)
         self._shadow = shadow
         self._version = version
         self._table = table
         self._inbox = inbox
         self._heard_since = heard_since
+        self._kept = kept
         self._chain = SessionChain(detections.clips, "shadow")
         self._live_sounds: list[_Sound] = []
         self._own: list[_Sound] = []
@@ -274,6 +277,7 @@ class ShadowKeeper(Keeper):
             detection,
             clip,
         )
+        self._kept()
 
     def _flag(self, clip: int | None, reason: str) -> None:
         if clip is not None:

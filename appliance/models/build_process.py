@@ -113,7 +113,7 @@ def _listen(
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
             if stop.is_set():
-                raise Unavailable("the build was ended, because the daemon stops")
+                raise Unavailable("the build was ended before it was done")
             if clock.seconds() > deadline:
                 raise EngineError(f"the build took longer than {limit_s:.0f} s", _ADVICE)
             if not selector.select(_LOOK_S):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.errors import EngineError
+from appliance.errors import EngineError, Stopped, Unavailable
 from appliance.models.build_process import LIMIT_S, BuildResult, run_build
 from appliance.models.card import read_card
 from appliance.models.certificate import Certificate
@@ -60,7 +60,9 @@ class Compiler:
         self._build = build
         self._limit_s = limit_s
         self._building = threading.Lock()
+        self._closing = threading.Event()
         self._stop = threading.Event()
+        """Ends the build that is on its way."""
         self._forget_what_killed_us()
 
     @cached_property
@@ -93,10 +95,13 @@ class Compiler:
             raise StaleEngine(f"the engine built before cannot be loaded: {error}") from error
         return Prepared(engine, Certificate.from_json(stored.facts["certificate"]), key)
 
-    def build(self, version: Path, key: EngineKey, progress: Progress) -> Prepared:
-        """Compile and certify in a child, and keep the engine when it passed.
+    def build(
+        self, version: Path, key: EngineKey, progress: Progress, stop: threading.Event
+    ) -> Prepared:
+        """Compile and certify in a child, and keep the engine when it passed. `stop` ends it.
 
-        Raises EngineError when that fails, Unavailable when the daemon stops meanwhile.
+        Raises EngineError when that fails, Stopped when `stop` was set, Unavailable when the daemon
+        stops meanwhile.
         """
         with (
             self._building,
@@ -112,7 +117,7 @@ class Compiler:
                 "batch": max(1, self._microphones()),
                 "timing_cache": str(timing),
             }
-            made = self._build(job, progress, self._stop, limit_s=self._limit_s)
+            made = self._until_stopped(job, progress, stop)
             if made.timing_cache:
                 new = Path(out) / "timing.new"
                 new.write_bytes(made.timing_cache)
@@ -124,8 +129,24 @@ class Compiler:
         return Prepared(self._load(version, key, made.engine), made.certificate, key)
 
     def close(self) -> None:
-        """End a build that is on its way."""
+        """End a build that is on its way, and begin none any more."""
+        self._closing.set()
         self._stop.set()
+
+    def _until_stopped(
+        self, job: dict[str, object], progress: Progress, stop: threading.Event
+    ) -> BuildResult:
+        self._stop = stop
+        if self._closing.is_set():
+            stop.set()
+        try:
+            return self._build(job, progress, stop, limit_s=self._limit_s)
+        except Unavailable:
+            if self._closing.is_set():
+                raise
+            raise Stopped(
+                "the build of its engine was stopped", "what listened before goes on"
+            ) from None
 
     def _load(self, version: Path, key: EngineKey, content: bytes) -> Engine:
         """Load and warm up, so that the first windows are not late."""

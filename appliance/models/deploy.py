@@ -16,8 +16,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import Conflict, EarmarkError, EngineError, NotFound, Unavailable
+from appliance.errors import (
+    Conflict,
+    EarmarkError,
+    EngineError,
+    NotFound,
+    Stopped,
+    Unavailable,
+)
 from appliance.events import EventBus
+from appliance.models.building import Building
 from appliance.models.certificate import certify
 from appliance.models.compiler import Compiler, Prepared, why_rebuilt
 from appliance.models.engine import Engine, check_precision, open_reference_engine
@@ -62,19 +70,6 @@ class Deployment:
         return cls(**values)
 
 
-@dataclass(frozen=True)
-class Work:
-    """An engine that is being built; `fraction` of it is done. Topic `engine` on the bus, with
-    `state` building, ready or failed and, when it failed, `detail`."""
-
-    version: str
-    precision: str
-    stage: str
-    fraction: float
-    state: str = "building"
-    detail: str = ""
-
-
 class Deployments:
     """The table `deployments` and the engine that is live."""
 
@@ -95,7 +90,7 @@ class Deployments:
         self._live: tuple[Deployment, Engine] | None = None  # swapped as a whole
         self._problem = ""
         self._notice = ""
-        self._work: Work | None = None
+        self.building = Building(self._compiler, bus)
         self._rebuilding: threading.Thread | None = None
 
     def engine(self) -> Engine | None:
@@ -122,10 +117,6 @@ class Deployments:
             return None
         return replace(Deployment.from_row(row), problem=self._problem, notice=self._notice)
 
-    def work(self) -> Work | None:
-        """The engine that is being built now, if one is."""
-        return self._work
-
     def get(self, identifier: int) -> Deployment:
         """One of the history. NotFound."""
         row = self._db.row("SELECT * FROM deployments WHERE id = ?", [identifier])
@@ -138,17 +129,26 @@ class Deployments:
         rows = self._db.rows("SELECT * FROM deployments ORDER BY id DESC")
         return [Deployment.from_row(row) for row in rows]
 
-    def deploy(self, name: str, precision: str = "fp32", author: str = "") -> Deployment:
-        """Compile, certify and swap in version `name`.
+    def deploy(
+        self,
+        name: str,
+        precision: str = "fp32",
+        author: str = "",
+        stop: threading.Event | None = None,
+    ) -> Deployment:
+        """Compile, certify and swap in version `name`. `stop` ends the compiling.
 
-        Raises NotFound, InvalidInput for an unknown precision, and EngineError with the figures
-        when the engine does not agree with the training; what listened before goes on then.
+        Raises NotFound, InvalidInput for an unknown precision, Stopped, and EngineError with the
+        figures when the engine does not agree with the training; what listened before goes on then.
         """
         check_precision(precision)
+        stop = stop or threading.Event()
         with self._changing:
             self._versions.get(name)
-            prepared = self._prepare(name, precision)
+            prepared = self._prepare(name, precision, stop)
             try:
+                if stop.is_set():  # in its last moment
+                    raise Stopped(f"deploying {name} was stopped", "what listened before goes on")
                 self._demand_agreement(name, prepared, author)
                 deployment = self._go_live(name, prepared, author)
             except BaseException:
@@ -231,7 +231,7 @@ class Deployments:
 
     # --- the steps of a deployment ---------------------------------------------------------------
 
-    def _prepare(self, name: str, precision: str) -> Prepared:
+    def _prepare(self, name: str, precision: str, stop: threading.Event | None = None) -> Prepared:
         """Its engine, out of the cache or built now. Raises EngineError."""
         path, key = self._key(name, precision)
         try:
@@ -239,29 +239,11 @@ class Deployments:
                 return cached
         except StaleEngine as error:
             log.warning("%s: it is built anew", error)
-        return self._build(name, precision)
+        return self.building.build(name, precision, path, key, stop)
 
     def _key(self, name: str, precision: str) -> tuple[Path, EngineKey]:
         path = self._versions.path(name)
         return path, self._compiler.key(path, self._versions.onnx_sha256(name), precision)
-
-    def _build(self, name: str, precision: str) -> Prepared:
-        """Build, and tell how far it is. Raises EngineError."""
-
-        def tell(stage: str, fraction: float, state: str = "building", detail: str = "") -> None:
-            work = Work(name, precision, stage, fraction, state, detail)
-            self._work = work if state == "building" else None
-            self._bus.publish("engine", asdict(work))
-
-        path, key = self._key(name, precision)
-        tell("starting", 0.0)
-        try:
-            prepared = self._compiler.build(path, key, tell)
-        except Exception as error:
-            tell("ended", 1.0, "failed", str(error))
-            raise
-        tell("ended", 1.0, "ready")
-        return prepared
 
     def _demand_agreement(self, name: str, prepared: Prepared, author: str) -> None:
         """Record and refuse an engine that does not say what was trained."""
@@ -312,7 +294,8 @@ class Deployments:
         """On a thread of its own: build the engine of `deployment` anew and swap it in."""
         name = deployment.version
         try:
-            prepared = self._build(name, deployment.precision)
+            path, key = self._key(name, deployment.precision)
+            prepared = self.building.build(name, deployment.precision, path, key)
             with self._changing:
                 live = self._live
                 if live is None or live[0].id != deployment.id:
@@ -325,6 +308,9 @@ class Deployments:
                 self._notice = ""
         except Unavailable:
             return  # the daemon stops; the next start builds it
+        except Stopped:
+            log.info("the engine of %s is not built anew: that was stopped", name)
+            self._notice = "ONNX Runtime listens: building its engine was stopped; deploy it again"
         except Exception as error:  # a thread's end must not go unseen
             log.exception("the engine of %s could not be built anew", name)
             self._notice = f"ONNX Runtime listens, since no engine could be built: {error}"

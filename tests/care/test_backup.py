@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from appliance.paths import DataFolder
 from tests.box import Box
 from tests.tui.conftest import import_sounds, publish_toy
 from tests.tui.sounds import write_sounds
+from tests.waiting import until
 
 
 def nobody(_done: int, _total: int) -> None:
@@ -40,14 +40,12 @@ def box(tmp_path: Path) -> Any:
 
 
 def finished(box: Box) -> dict[str, Any]:
-    assert box.client is not None
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        latest: dict[str, Any] = box.client.get("/backups")["latest"]
-        if latest["state"] != "running":
-            return latest
-        time.sleep(0.05)
-    raise AssertionError("the backup does not end")
+    client = box.client
+    assert client is not None
+    return until(
+        lambda: (latest := client.get("/backups")["latest"])["state"] != "running" and latest,
+        "the backup to end",
+    )
 
 
 def test_there_and_back(box: Box, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_the_daemon_of_the_last_demo_is_stopped(
     root = tmp_path / "demo"
     folder.remember(root, daemon.pid)
     assert folder.prepare(root) == ["stopped the daemon of the demo before"]
-    assert daemon.wait(10) == -15
+    assert daemon.wait(60) == -15
 
 
 def test_a_daemon_that_no_demo_started_is_refused(

@@ -61,7 +61,7 @@ class Copy:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=170,
+            timeout=600,
             check=False,
         )
         assert not check or done.returncode == 0, f"{words}: {done.stdout}"

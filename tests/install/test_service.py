@@ -15,7 +15,7 @@ from tests.install.copy_of_this_system import CHECKOUT, Copy, copy_of_this_syste
 
 pytestmark = [
     pytest.mark.slow(100),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1500),
     pytest.mark.skipif(unavailable() != "", reason=unavailable() or "-"),
 ]
 PYTHON = str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}")

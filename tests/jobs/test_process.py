@@ -114,7 +114,7 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
         parent.kill()
         parent.wait()
         parent.stdout.close()
-    until(lambda: start_ticks(pid) is None, "the child to end", 10)
+    until(lambda: start_ticks(pid) is None, "the child to end")
 
 
 def test_what_it_leaves_in_its_group_goes_too(start: Start, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_stranger_is_known_by_its_start() -> None:
         assert not end_stranger(stranger.pid, started + 1)
         assert stranger.poll() is None
         assert end_stranger(stranger.pid, started)
-        assert stranger.wait(10) == -signal.SIGKILL
+        assert stranger.wait(60) == -signal.SIGKILL
     finally:
         stranger.kill()
     assert not end_stranger(stranger.pid, started)

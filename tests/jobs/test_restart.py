@@ -42,11 +42,11 @@ class Daemon:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_child_that_outlived_its_daemon_is_ended(closed: House) -> None:
     try:
         closed.queue.table.note_child(job.id, stray.pid, start_ticks(stray.pid) or 0)
         closed.runner.start()
-        assert stray.wait(10) == -signal.SIGKILL
+        assert stray.wait(60) == -signal.SIGKILL
     finally:
         stray.kill()
     ended = closed.end(job.id)

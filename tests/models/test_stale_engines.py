@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from appliance.errors import EngineError, Unavailable
+from appliance.errors import Conflict, EngineError, Stopped, Unavailable
 from appliance.events import Event, EventBus
 from appliance.models.build_process import BuildResult, run_build
 from appliance.models.certificate import certify, read_reference
@@ -97,7 +98,7 @@ def test_a_build_tells_how_far_it_is(publish: Publish, box: Box, bus: EventBus) 
     assert [one["fraction"] for one in told] == sorted(one["fraction"] for one in told)
     assert {one["state"] for one in told[:-1]} == {"building"}
     assert (told[-1]["state"], told[-1]["version"]) == ("ready", "V001")
-    assert deployments.work() is None
+    assert deployments.building.work is None
     assert made.made_for["precision"] == "int8"
 
 
@@ -128,7 +129,7 @@ def test_a_builder_that_is_killed_takes_nothing_along(
     unsubscribe()
     assert deployments.live() is live
     assert bus.since(0)[-1].data["state"] == "failed"
-    assert deployments.work() is None
+    assert deployments.building.work is None
     assert deployments.deploy("V001", "fp16").state == "live"
 
 
@@ -173,10 +174,70 @@ def test_the_end_of_the_daemon_ends_a_build(publish: Publish, box: Box, bus: Eve
 
     thread = threading.Thread(target=deploy)
     thread.start()
-    wait_until(lambda: deployments.work() is not None)
+    wait_until(lambda: deployments.building.work is not None)
     deployments.close()
     thread.join(30)
     assert isinstance(ended[0], Unavailable)
+
+
+def test_a_build_is_stopped_and_what_listened_goes_on(
+    publish: Publish, box: Box, bus: EventBus
+) -> None:
+    publish()
+    publish()
+    box().deploy("V001")
+    deployments = box(build=partial(run_build, command=crashing("import time; time.sleep(60)")))
+    deployments.restore()
+    live = deployments.live()
+    ended: list[Exception] = []
+
+    def deploy(stop: threading.Event | None) -> None:
+        try:
+            deployments.deploy("V002", "fp16", stop=stop)
+        except Exception as error:
+            ended.append(error)
+
+    # By the build that runs, and by the deployment that it is for.
+    for stop in (None, threading.Event()):
+        thread = threading.Thread(target=deploy, args=[stop])
+        thread.start()
+        wait_until(lambda: deployments.building.work is not None)
+        if stop is None:
+            made = deployments.building.cancel()
+            assert (made.version, made.state) == ("V002", "cancelled")
+        else:
+            stop.set()
+        thread.join(30)
+        assert isinstance(ended.pop(), Stopped)
+        assert deployments.building.work is None
+        assert bus.since(0)[-1].data["state"] == "cancelled"
+        assert deployments.live() is live
+    with pytest.raises(Conflict, match="no engine is being built"):
+        deployments.building.cancel()
+    # It can be deployed all the same, later.
+    assert box().deploy("V002", "fp16").state == "live"
+
+
+def test_a_build_that_waits_for_another_one_is_stopped_too(publish: Publish, box: Box) -> None:
+    publish()
+    publish()
+    deployments = box(build=partial(run_build, command=crashing("import time; time.sleep(60)")))
+
+    def deploy() -> None:
+        with contextlib.suppress(Stopped):
+            deployments.deploy("V001")
+
+    first = threading.Thread(target=deploy)
+    first.start()
+    wait_until(lambda: deployments.building.work is not None)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        deployments.building.build("V002", "fp32", *deployments._key("V002", "fp32"), stop)
+    assert deployments.building.work is not None
+    assert deployments.building.work.version == "V001"
+    deployments.building.cancel()
+    first.join(30)
 
 
 # --- certificates -----------------------------------------------------------------------------
@@ -299,7 +360,7 @@ def test_a_deployment_made_during_a_rebuild_stays(publish: Publish, box: Box) ->
     thread.start()
     gate.set()
     thread.join(60)
-    wait_until(lambda: deployments.work() is None)
+    wait_until(lambda: deployments.building.work is None)
     deployments.close()  # waits for the rebuild
     current = deployments.current()
     assert current is not None

@@ -116,7 +116,7 @@ async def running(
         yield app, pilot
 
 
-async def shows(pilot: Pilot[None], what: str, timeout: float = 20.0) -> str:
+async def shows(pilot: Pilot[None], what: str, timeout: float = 60.0) -> str:
     """Wait until `what` stands on the screen, on one line or broken over two; the whole screen as
     text."""
 
@@ -126,7 +126,7 @@ async def shows(pilot: Pilot[None], what: str, timeout: float = 20.0) -> str:
     return await comes(pilot, there, f"{what!r} on the screen", timeout)
 
 
-async def comes(pilot: Pilot[None], question: Any, words: str, timeout: float = 20.0) -> str:
+async def comes(pilot: Pilot[None], question: Any, words: str, timeout: float = 60.0) -> str:
     """Wait until `question(screen as text)` is true; the screen."""
     steps = int(timeout / 0.05)
     text = ""

@@ -51,7 +51,7 @@ class Terminal:
         self.written += got
         return got
 
-    def wait_for(self, words: bytes, timeout: float = 60.0) -> None:
+    def wait_for(self, words: bytes, timeout: float = 120.0) -> None:
         end = time.monotonic() + timeout
         while words not in self.written:
             if time.monotonic() > end:
@@ -69,7 +69,7 @@ class Terminal:
         os.close(self.fd)
         self.fd = -1
 
-    def ended(self, timeout: float = 30.0) -> int:
+    def ended(self, timeout: float = 120.0) -> int:
         """Wait for its end; the exit status as of `os.waitstatus_to_exitcode`."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:

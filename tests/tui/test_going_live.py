@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 import soundfile
 from textual.pilot import Pilot
 
+from appliance.client_errors import ClientError
 from tests.box import Box, until
 from tests.live.tones import HIGH_HZ, LOW_HZ, scene, write_version
 from tests.tui.conftest import SMALL, comes, happens, publish, running, shows, started
@@ -118,6 +120,41 @@ async def test_a_comparison_is_stopped_and_nothing_is_deployed(deployed: Box) ->
     assert client.get("/deployments")["current"]["version"] == "V001"
 
 
+async def test_a_build_is_stopped_and_what_listened_goes_on(tmp_path: Path) -> None:
+    data = tmp_path / "box"
+    both = partial(write_version, labels={"low": LOW_HZ, "high": HIGH_HZ})
+    publish(data, [both, both])
+    # Nothing is heard before: what follows is about compiling alone.
+    with started(data, EARMARK_GATE_LIMIT_S="0") as box:
+        client = box.client
+        assert client is not None
+        client.post("/deployments", {"version": "V001"})
+        # What the builder reads and never gets to its end holds it where it is.
+        held = data / "versions" / "V002" / "reference.npz"
+        held.unlink()
+        os.mkfifo(held)
+        body = {"version": "V002", "precision": "fp16", "wait_s": 0}
+        work = lambda: client.get("/deployments")["work"]  # noqa: E731
+        async with running(box, SMALL) as (app, pilot):
+            await on_versions(app, pilot, "V002")
+            client.post("/deployments", body)
+            await shows(pilot, "The engine of V002 in fp16 is built")
+            await pilot.press("x")
+            await shows(pilot, "V002 is not deployed: the build of its engine was stopped")
+            await comes(pilot, lambda text: "is built" not in text, "no build any more")
+            # Cancelling the comparison ends the build that it led to as well.
+            made = client.post("/deployments", body)
+            await happens(pilot, work, "the second build")
+            assert client.post(f"/comparisons/{made['id']}/cancel")["state"] == "cancelled"
+            assert work() is None
+            await comes(pilot, lambda text: "is built" not in text, "no build any more")
+            await pilot.press("x")
+            await shows(pilot, "No version is being heard or compiled")
+        assert client.get("/deployments")["current"]["version"] == "V001"
+        with pytest.raises(ClientError, match="no engine is being built"):
+            client.post("/deployments/cancel")
+
+
 async def test_a_shadow_begins_is_looked_at_and_ends(deployed: Box) -> None:
     client = deployed.client
     assert client is not None
@@ -135,6 +172,12 @@ async def test_a_shadow_begins_is_looked_at_and_ends(deployed: Box) -> None:
         await pilot.press("e")
         await shows(pilot, "V002 listens no more")
         await comes(pilot, lambda text: "listens silently" not in text, "its end")
+        # Somebody else's is seen as it comes and goes, without a key.
+        client.post("/shadow", {"version": "V002"})
+        await shows(pilot, "V002 listens silently beside V001")
+        client.delete("/shadow")
+        await comes(pilot, lambda text: "listens silently" not in text, "its end, told")
+        await comes(pilot, lambda text: " shadow " not in text, "the list without it")
     assert client.get("/shadow")["current"] is None
 
 

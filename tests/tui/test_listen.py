@@ -12,7 +12,16 @@ import soundfile
 from appliance.client import quoted
 from tests.box import Box, until
 from tests.models import toy
-from tests.tui.conftest import LARGE, comes, happens, publish_toy, running, shows, started
+from tests.tui.conftest import (
+    LARGE,
+    comes,
+    happens,
+    publish_toy,
+    running,
+    screen_text,
+    shows,
+    started,
+)
 from tui.widgets.clip_rows import ClipRows
 
 pytestmark = pytest.mark.anyio
@@ -97,6 +106,22 @@ async def test_a_microphone_that_ended_shows_no_old_scores(listening: Box) -> No
         await comes(pilot, lambda text: "nothing: it is" not in text, "scores again")
 
 
+async def test_while_it_is_paused_no_old_sound_is_shown(listening: Box) -> None:
+    client = listening.client
+    assert client is not None
+    async with running(listening) as (_, pilot):
+        await comes(pilot, lambda text: "▀" in text, "a spectrogram")
+        client.post("/privacy/pause")
+        try:
+            text = await shows(pilot, "paused: no microphone is open")
+            assert "▀" not in text
+            await shows(pilot, "nothing: it is paused")
+            await shows(pilot, "p on F6 Device resumes")
+        finally:
+            client.post("/privacy/resume")
+        await comes(pilot, lambda text: "paused" not in text and "▀" in text, "sound again")
+
+
 async def test_over_a_poor_line_there_is_no_spectrogram(listening: Box) -> None:
     async with running(listening, low_bandwidth=True) as (app, pilot):
         await shows(pilot, "running")
@@ -113,3 +138,23 @@ async def test_an_empty_box_says_what_to_do(empty_box: Box) -> None:
         await shows(pilot, "Nothing was detected yet")
         await pilot.press("c", "x", "u", "r", "m")
         await shows(pilot, "[Listen]")
+
+
+async def test_what_a_removed_microphone_heard_keeps_its_name(listening: Box) -> None:
+    """The last one here: the microphone does not come back."""
+    client = listening.client
+    assert client is not None
+    [view] = client.get("/microphones")["items"]
+    async with running(listening, LARGE) as (_, pilot):
+        await shows(pilot, "V001 listens")
+        client.delete(f"/microphones/{quoted(view['id'])}")
+        # At once, and for whoever comes later.
+        await comes(pilot, lambda text: f"{view['name']} (rem" in text, "the name")
+        assert view["id"] not in screen_text(pilot)
+    async with running(listening, LARGE) as (_, pilot):
+        await comes(pilot, lambda text: f"{view['name']} (rem" in text, "the name")
+        await pilot.press("f3")
+        await shows(pilot, "[Label]")
+        await pilot.press("i")
+        await shows(pilot, "All clips")
+        await comes(pilot, lambda text: f"{view['name']} (removed)" in text, "with its clips")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import soundfile
 
 from tests.box import Box
-from tests.tui.conftest import LARGE, comes, running, shows
+from tests.tui.conftest import LARGE, SMALL, comes, running, shows
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,11 @@ async def test_from_a_new_microphone_to_clips(empty_box: Box, scene: Path) -> No
         # The box records by itself what rises.
         await pilot.press("t")
         await shows(pilot, "trigger at")
+        # All of it where it is narrow, too.
+        await pilot.resize_terminal(*SMALL)
+        whole = re.compile(r"trigger at -?\d+ dB, (recording|\d+ clips?)$", re.MULTILINE)
+        await comes(pilot, whole.search, "the whole line")
+        await pilot.resize_terminal(*LARGE)
         for _ in range(600):
             found = empty_box.client.get("/clips", source="trigger")["items"]
             if found:

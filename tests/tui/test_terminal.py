@@ -81,7 +81,7 @@ def test_in_tmux_the_daemon_is_killed_and_comes_back(empty_box: Box, tmp_path: P
         )
         return done.stdout
 
-    def shows(words: str, timeout: float = 40.0) -> str:
+    def shows(words: str, timeout: float = 120.0) -> str:
         end = time.monotonic() + timeout
         while words not in (text := tmux("capture-pane", "-p", "-t", "box")):
             assert time.monotonic() < end, f"never shown: {words!r}\n{text}"

@@ -40,3 +40,34 @@ def test_figures_on_its_own_clips_are_called_that_once() -> None:
     words = evaluation_words(evaluation).plain
     assert "judged by cross-validation" in words
     assert words.count("█  optimistic") == 1
+
+
+def test_what_is_known_of_unknown_sounds_is_said_or_why_it_is_not() -> None:
+    row = {"label": "dog", "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 8}
+    evaluation: dict[str, Any] = {
+        "accuracy": 1.0,
+        "balanced_accuracy": 1.0,
+        "macro": {"f1": 1.0, "precision": 1.0, "recall": 1.0},
+        "protocol": "cross-validation",
+        "note": "",
+        "optimistic": False,
+        "classes": [row],
+        "unknown": {
+            "classes": ["cat", "rain"],
+            "clips": 16,
+            "known_clips": 40,
+            "recall": 0.9,
+            "reported": 0.125,
+            "without_rejection": 0.5,
+            "threshold": 0.7,
+        },
+        "unknown_missing": None,
+    }
+    words = evaluation_words(evaluation).plain
+    assert "unknown taken for known  12.5 % of 16 clips of cat, rain" in words
+    assert "50.0 % without rejecting" in words
+    evaluation |= {"unknown": None, "unknown_missing": "it needs at least 4 classes"}
+    assert "known  not known; it needs at least 4 classes" in evaluation_words(evaluation).plain
+    # Of an earlier release.
+    del evaluation["unknown"], evaluation["unknown_missing"]
+    assert "not known; this version does not say" in evaluation_words(evaluation).plain

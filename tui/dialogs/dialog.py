@@ -24,6 +24,9 @@ class Dialog(ModalScreen[T]):
     Dialog #dialog-keys { color: $secondary; width: 100%; margin: 1 0 0 0; }
     Dialog Input { background: $panel; }
     Dialog Input:focus { background: $primary 30%; }
+    Dialog > ToastRack { dock: top; align: left top; margin: 0; }
+    Dialog ToastHolder { align-horizontal: left; }
+    Dialog Toast { width: 100%; max-width: 100%; margin: 0; padding: 0 1; }
     Dialog Button { min-width: 8; margin: 0 2 0 0; }
     Dialog Button:focus { text-style: bold reverse; }
     """

@@ -48,7 +48,6 @@ class LabelPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self.list = LabelList(self)
-        self._names: dict[str, str] = {}
         self._labels: list[dict[str, Any]] = []
         self._pictures = Pictures()
         self._gone: dict[int, Clip] = {}
@@ -63,7 +62,7 @@ class LabelPage(Page):
             field = Input(placeholder="words, label:…, mic:…, since:2d, unlabelled", id="filter")
             field.cursor_blink = False
             yield field
-        yield ClipRows(self._name_of, chooses=False, id="clips")
+        yield ClipRows(lambda one: self.earmark.names.of(one), chooses=False, id="clips")
         yield ClipSound(id="sound")
         yield Static(id="digits", markup=False)
 
@@ -80,9 +79,10 @@ class LabelPage(Page):
         return self._labelling
 
     async def load(self) -> None:
-        views = (await self.box.get("/microphones"))["items"]
-        self.list.source.microphones = {view["name"]: view["id"] for view in views}
-        self._names = {view["id"]: view["name"] for view in views}
+        names = self.earmark.names
+        names.know((await self.box.get("/microphones"))["items"])
+        await names.look(self.box)
+        self.list.source.microphones = names.ids
         await self.know_labels()
         await self.list.begin(renew=True)
 
@@ -122,14 +122,11 @@ class LabelPage(Page):
         elif topic == "clip":
             self.list.heard(data)
         elif topic == "microphone":
-            self._names[data["microphone"]["id"]] = data["microphone"]["name"]
+            self.list.source.microphones = self.earmark.names.ids
 
     def missed(self, topic: str, data: dict[str, Any]) -> None:
         if topic == "label" and data["action"] == "renamed":
             self.digits.renamed(data["label"], data["new"])
-
-    def _name_of(self, identifier: str | None) -> str:
-        return self._names.get(identifier or "", identifier or "")
 
     def describe(self) -> None:
         """Bring the lines above and below the list up to date."""

@@ -20,7 +20,7 @@ from tui.widgets.hearing import Hearing
 from tui.widgets.microphone_rows import MicrophoneRows
 from tui.widgets.rows import Rows
 from tui.widgets.sweep import Sweep
-from tui.words import deployment_words, job_words
+from tui.words import deployment_words, job_words, privacy_words
 
 DETECTIONS = 50
 SLOW_S = 3.0
@@ -29,7 +29,8 @@ SPEEDS = (1, 2, 4)
 """Columns a second; the daemon sends four."""
 NO_SOUND = "no sound yet"
 NO_DETECTION = "Nothing was detected yet."
-DOING = ("comparison", "deployment", "engine", "job")
+PAUSED = "paused"
+DOING = ("comparison", "deployment", "engine", "job", "privacy")
 
 
 class ListenPage(Page):
@@ -68,6 +69,7 @@ class ListenPage(Page):
         self._hearing: Mapping[str, Any] = {}
         self._columns = 0
         self._loudest: list[int] = []
+        self._silence = ""
         self._speed = 2
         self._looked = 0.0
 
@@ -78,7 +80,7 @@ class ListenPage(Page):
         yield Sweep(NO_SOUND, id="sweep")
         with Horizontal(id="lower"):
             yield Hearing(id="hearing")
-            yield DetectionRows(microphones.name_of, id="detections")
+            yield DetectionRows(lambda one: self.earmark.names.of(one), id="detections")
 
     def on_mount(self) -> None:
         self.set_class(self.earmark.low_bandwidth, "-slow")
@@ -90,6 +92,7 @@ class ListenPage(Page):
         status = await self.box.get("/status")
         self.earmark.status.update(status)
         found = await self.box.get("/detections", limit=DETECTIONS)
+        await self.earmark.names.look(self.box)
         rows = self.query_one(MicrophoneRows)
         first = not rows.rows
         rows.update_views(status["microphones"])
@@ -97,6 +100,7 @@ class ListenPage(Page):
             rows.first_running()
         self.query_one(DetectionRows).update_all(found["items"])
         self._describe()
+        self._show_silence()
         await self._look()
 
     async def _look(self) -> None:
@@ -112,9 +116,12 @@ class ListenPage(Page):
             self.query_one(DetectionRows).put(data["detection"])
         elif topic == "microphone":
             self.query_one(MicrophoneRows).change(data["what"], data["microphone"])
-            self._show_hearing()
+            if data["what"] != "state":
+                self.query_one(DetectionRows).renamed()
+            self._show_silence()
         elif topic in DOING:
             self._describe()
+            self._show_silence()
 
     def beat(self) -> None:
         now = time.monotonic()
@@ -144,26 +151,48 @@ class ListenPage(Page):
                 if self._loudest
                 else column
             )
-        if self._columns % (4 // self._speed) == 0 and self._loudest:
+        if self._silence:
+            self._loudest = []  # of before, and late
+        elif self._columns % (4 // self._speed) == 0 and self._loudest:
             self.query_one(Sweep).add(bytes(self._loudest))
             self._loudest = []
         if self._columns % 2 == 0:
             rows.levels(microphones)
+            self._show_silence()
 
     def _show_hearing(self) -> None:
         rows = self.query_one(MicrophoneRows)
         chosen = rows.selected
         entry = self._hearing.get(chosen) if chosen else None
-        name = rows.name_of(chosen) if chosen else ""
+        name = self.earmark.names.of(chosen)
         # What was not reported changes all the time: too much for a poor line.
         told = (
             None if entry is None or not self.earmark.low_bandwidth else {**entry, "rejected": []}
         )
-        self.query_one(Hearing).hear(name, told or entry, rows.silent)
+        self.query_one(Hearing).hear(name, told or entry, self._why_silent())
+
+    def _why_silent(self) -> str:
+        """Why nothing is heard of the chosen microphone: its state, or that all are paused."""
+        privacy = self.earmark.status.get("privacy") or {}
+        return PAUSED if privacy.get("paused") else self.query_one(MicrophoneRows).silent
+
+    def _show_silence(self) -> None:
+        """Sound that is over shall not look as if it were now."""
+        if (why := self._why_silent()) != self._silence:
+            self._silence = why
+            self._clear()
+            self._show_hearing()
+
+    def _clear(self) -> None:
+        self._loudest = []
+        why = self._silence
+        words = "paused: no microphone is open" if why == PAUSED else f"no sound: it is {why}"
+        self.query_one(Sweep).clear(words if why else NO_SOUND)
 
     def _describe(self) -> None:
         status = self.earmark.status
         lines = [
+            privacy_words(status.get("privacy")),
             deployment_words(status.get("deployment")),
             job_words(status.get("job")),
             hearing_words(status.get("comparison")),
@@ -173,9 +202,8 @@ class ListenPage(Page):
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         if event.rows.id == "microphones":
-            self._loudest = []
-            silent = self.query_one(MicrophoneRows).silent
-            self.query_one(Sweep).clear(f"no sound: it is {silent}" if silent else NO_SOUND)
+            self._silence = self._why_silent()
+            self._clear()
             self._show_hearing()
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:

@@ -58,14 +58,13 @@ class RecordPage(Page):
         self._length = 0
         self._label: str | None = None
         self._recordings: dict[int, dict[str, Any]] = {}
-        self._names: dict[str, str] = {}
         self._looked = 0.0
 
     def body(self) -> ComposeResult:
         yield Static(id="plan", markup=False)
         yield RecordRows(id="microphones")
         yield Static(id="running", markup=False)
-        yield ClipRows(lambda name: self._names.get(name or "", name or ""), id="last")
+        yield ClipRows(lambda one: self.earmark.names.of(one), id="last")
 
     def on_mount(self) -> None:
         self.query_one("#microphones").focus()
@@ -75,6 +74,7 @@ class RecordPage(Page):
 
     async def load(self) -> None:
         await self._look()
+        await self.earmark.names.look(self.box)
         found = await self.box.get("/recordings")
         self._recordings = {row["id"]: row for row in found["items"] if row["state"] in GOING_ON}
         clips = await self.box.get("/clips", limit=CLIPS)
@@ -85,7 +85,7 @@ class RecordPage(Page):
 
     async def _look(self) -> None:
         views = (await self.box.get("/microphones"))["items"]
-        self._names = {view["id"]: view["name"] for view in views}
+        self.earmark.names.know(views)
         triggers: dict[str, Any] = {}
         for view in views:
             if view["trigger"] is not None:
@@ -147,7 +147,7 @@ class RecordPage(Page):
         self.query_one("#plan", Static).update(words)
         lines = []
         for recording in self._recordings.values():
-            name = safe(self._names.get(recording["microphone"], recording["microphone"]))
+            name = safe(self.earmark.names.of(recording["microphone"]))
             total = f" of {human_duration(recording['seconds'])}" if recording["seconds"] else ""
             lost = recording["lost_frames"]
             lines.append(

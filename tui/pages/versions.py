@@ -61,7 +61,7 @@ class VersionsPage(Page):
         Binding("d", "deploy", "Deploy", tooltip="let it listen"),
         Binding("s", "shadow", "Shadow", tooltip="listen silently beside the other; its end"),
         Binding("w", "why", "Report", tooltip="what was gained and lost; deploy it all the same"),
-        Binding("x", "stop", "Stop", show=False, tooltip="the comparison that runs"),
+        Binding("x", "stop", "Stop", show=False, tooltip="the comparison or the engine under way"),
         Binding("a", "against", "Against", show=False, tooltip="hear it against another one"),
         Binding("b", "roll_back", "Roll back", tooltip="to what listened before"),
         Binding("plus,space", "mark", "Mark", key_display="+"),
@@ -71,7 +71,7 @@ class VersionsPage(Page):
         Binding("delete,D", "delete", "Delete", key_display="Del"),
         Binding("escape", "seen", "Seen", show=False, tooltip="how the last comparison ended"),
     ]
-    TOPICS = frozenset({"version", "deployment", "job", "comparison", "engine"})
+    TOPICS = frozenset({"version", "deployment", "job", "comparison", "engine", "shadow"})
     TELLS = frozenset({"comparison"})
     DEFAULT_CSS = """
     VersionsPage #versions { height: auto; max-height: 8; }
@@ -107,7 +107,8 @@ class VersionsPage(Page):
         found = (await self.box.get("/versions"))["items"]
         rows = self.query_one(VersionRows)
         shadow = await self.live.look()
-        rows.update_all(found, shadow["version"] if shadow else "")
+        rows.update_all(found)
+        rows.shadow(shadow["version"] if shadow else "")
         if self._wanted and rows.go_to(self._wanted):
             self._wanted = ""
         await self._detail()
@@ -118,6 +119,8 @@ class VersionsPage(Page):
             self.live.compared(data["comparison"])
         elif topic == "engine":
             self.query_one(GoingLive).build(data)
+        elif topic == "shadow":
+            self.live.shadowed(data["shadow"])
         elif topic in ("version", "deployment") or ended:
             self.reload()
 
@@ -161,7 +164,8 @@ class VersionsPage(Page):
         elif section == "Training":
             words = training_words(await self.box.get(path), await self.box.get(f"{path}/card"))
         elif section == "Lineage":
-            words = lineage_words(await self.box.get(f"{path}/lineage"))
+            await self.earmark.names.look(self.box)
+            words = lineage_words(await self.box.get(f"{path}/lineage"), self.earmark.names.of)
         else:
             known = (await self.box.get("/deployments"))["items"]
             words = certificate_words([row for row in known if row["version"] == name])

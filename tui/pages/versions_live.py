@@ -15,6 +15,7 @@ from tui.dialogs.confirm import Confirm
 from tui.dialogs.facts import Facts
 from tui.gate_words import ended_words, report_rows, shadow_rows
 from tui.widgets.going_live import GoingLive
+from tui.widgets.version_rows import VersionRows
 
 if TYPE_CHECKING:
     from tui.pages.versions import VersionsPage
@@ -72,6 +73,15 @@ class Live:
             words = ended_words(comparison)
             self._page.notify(words, severity="error", timeout=10, markup=False)
 
+    def shadowed(self, shadow: Mapping[str, Any]) -> None:
+        """The shadow as it is now; one that has ended goes from the screen."""
+        current = shadow if shadow["state"] == "running" else None
+        shown = self._going.shadow
+        if current is None and shown is not None and shown["id"] != shadow["id"]:
+            return  # an earlier one
+        self._going.listen_silently(current)
+        self._page.query_one(VersionRows).shadow(current["version"] if current else "")
+
     # --- deploying -----------------------------------------------------------------------------
 
     async def deploy(self, name: str, **more: Any) -> None:
@@ -102,19 +112,15 @@ class Live:
         self.compared(made)
 
     async def stop(self) -> None:
-        """End the comparison that runs."""
-        running = self._going.comparison
-        if running is None or running["state"] != "running":
-            self._page.notify("No version is being heard against another.", timeout=3)
-        elif self._going.engine is not None and self._going.engine["state"] == "building":
-            self._page.notify(
-                f"{running['candidate']} is being compiled already and listens then; "
-                "b goes back to what listened before.",
-                timeout=6,
-                markup=False,
-            )
-        else:
+        """End the engine that is built, or else the comparison that runs."""
+        running, engine = self._going.comparison, self._going.engine
+        if engine is not None and engine["state"] == "building":
+            # A comparison that it was built for ends with it.
+            self._going.build(await self._page.box.post("/deployments/cancel"))
+        elif running is not None and running["state"] == "running":
             self.compared(await self._page.box.post(f"/comparisons/{running['id']}/cancel"))
+        else:
+            self._page.notify("No version is being heard or compiled.", timeout=3)
 
     async def roll_back(self) -> None:
         question = Confirm("Let the version before listen again?", yes="Roll back")
@@ -173,14 +179,11 @@ class Live:
             question = f"{name} listens silently beside what is deployed. Which precision?"
             precision = await self._page.app.push_screen_wait(Choose(question, PRECISIONS))
             if precision is not None:
-                await self._page.box.call(
-                    lambda client: client.post(
-                        "/shadow",
-                        {"version": name, "precision": precision},
-                        timeout_s=LONGEST_S,
-                    )
+                body = {"version": name, "precision": precision}
+                begun = await self._page.box.call(
+                    lambda client: client.post("/shadow", body, timeout_s=LONGEST_S)
                 )
-                self._page.reload()
+                self.shadowed(begun)
 
     async def _show_shadow(self, shadow: dict[str, Any]) -> None:
         name = shadow["version"]
@@ -192,7 +195,7 @@ class Live:
         if answer == END:
             ended = await self._page.box.delete("/shadow")
             self._page.notify(f"{ended['version']} listens no more.", timeout=4, markup=False)
-            self._page.reload()
+            self.shadowed(ended)
         elif answer == DEPLOY:
             await self._go({"version": name, "precision": shadow["precision"]})
         elif answer == SHOW:

@@ -40,6 +40,10 @@ class DetectionRows(Rows):
             del self._known[identifier]
         self._show()
 
+    def renamed(self) -> None:
+        """A microphone has another name, or was removed."""
+        self._show()
+
     @property
     def selected(self) -> dict[str, Any] | None:
         """The detection under the cursor."""

@@ -73,7 +73,8 @@ class GoingLive(Widget):
     def _engine(self) -> list[Content]:
         if not (words := engine_words(self.engine)) or self.engine is None:
             return []
-        return [Content.assemble((bar(self.engine["fraction"], BAR), "$accent"), f" {words}")]
+        part = (bar(self.engine["fraction"], BAR), "$accent")
+        return [Content.assemble("x stops  ", part, f" {words}")]
 
     def get_content_height(self, *_: Any) -> int:
         return len(self._lines)

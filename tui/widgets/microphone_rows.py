@@ -53,10 +53,6 @@ class MicrophoneRows(Rows):
                     view["status"][key] = heard[key]
         self._show()
 
-    def name_of(self, identifier: str) -> str:
-        """The name of a microphone, or its id when it has been removed."""
-        return next((str(v["name"]) for v in self._views if v["id"] == identifier), identifier)
-
     @property
     def silent(self) -> str:
         """Why nothing is heard of the microphone under the cursor: its state; empty when it

@@ -81,7 +81,8 @@ class RecordRows(Rows):
         if state not in GOOD:
             why = f"{status['detail'] or ''}  {status['advice'] or ''}".strip()
             return Content.assemble(chosen, name, " ", (f"! {state}", "bold $warning"), f"  {why}")
-        room = max(10, min(40, self.size.width - width - 40))
+        # 2 of the cursor, 4 of the choice, 9 of the level, 28 of the longest words.
+        room = max(8, min(40, self.size.width - width - 45))
         meter = level(status["level_dbfs"], status["peak_dbfs"], room)
         trigger = self._triggers.get(view["id"])
         words = "trigger off"

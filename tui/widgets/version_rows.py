@@ -26,12 +26,18 @@ class VersionRows(Rows):
         self._marked: str | None = None
         self._shadow = ""
 
-    def update_all(self, items: Sequence[dict[str, Any]], shadow: str = "") -> None:
-        """shadow: the version that listens silently beside the deployed one."""
+    def update_all(self, items: Sequence[dict[str, Any]]) -> None:
+        """These are the versions."""
         if len(items) != len(self._items):
             self.refresh(layout=True)
-        self._items, self._shadow = list(items), shadow
+        self._items = list(items)
         self._show()
+
+    def shadow(self, name: str) -> None:
+        """The version that listens silently beside the deployed one, or ""."""
+        if name != self._shadow:
+            self._shadow = name
+            self._show()
 
     def get_content_height(self, *_: Any) -> int:
         return 1 + max(1, len(self._items))

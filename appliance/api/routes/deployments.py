@@ -13,7 +13,8 @@ from appliance.api.schemas.base import Id
 from appliance.api.schemas.models import NewDeployment
 from appliance.api.services import Author, ServicesDep
 from appliance.gate.comparisons import Comparison
-from appliance.models.deploy import Deployment, Work
+from appliance.models.building import Work
+from appliance.models.deploy import Deployment
 
 router = APIRouter(prefix="/deployments", tags=["listening"])
 
@@ -32,7 +33,7 @@ def list_deployments(services: ServicesDep) -> Response:
     return answer(
         {
             "current": services.deployments.current(),
-            "work": services.deployments.work(),
+            "work": services.deployments.building.work,
             "items": services.deployments.history(),
         }
     )
@@ -65,6 +66,13 @@ def deploy(body: NewDeployment, services: ServicesDep, author: Author) -> Respon
 def deployment_comparison(id: Id, services: ServicesDep) -> Response:
     """The comparison that a deployment was let through by, with its report."""
     return answer(services.gate.comparisons.of_deployment(id))
+
+
+@router.post("/cancel", response_model=Work)
+def cancel_build(services: ServicesDep) -> Response:
+    """End the engine that is being built, whoever asked for it: a deployment, a rollback, a shadow,
+    an upgrade. What listened before goes on. Answers when it has ended; 409 when none is built."""
+    return answer(services.deployments.building.cancel())
 
 
 @router.post("/rollback", response_model=Deployment)

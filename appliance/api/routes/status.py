@@ -13,7 +13,8 @@ from appliance.care.notices import Notice
 from appliance.care.space import SpaceState
 from appliance.jobs.job import Job
 from appliance.library.speech_filter import SpeechState
-from appliance.models.deploy import Deployment, Work
+from appliance.models.building import Work
+from appliance.models.deploy import Deployment
 from appliance.recording.history import HistoryStatus
 from appliance.recording.microphones import MicrophoneView
 from appliance.recording.privacy import PrivacyState
