@@ -22,6 +22,8 @@ SILENCE = math.log(POWER_FLOOR)
 NOISE_SECONDS = 20
 # How much of a short sound may stick out of the window.
 CUT_SHARE = 0.2
+# Of a sound that begins or ends within the window, at least so much of its energy is in it.
+BROKEN_LEAST = 0.3
 # So many short sounds stand on something else than digital zeros.
 SHORT_NOISE = 0.75
 # Noise under a sound, relative to its loudest frame, in dB, and its spectral tilt in nepers.
@@ -69,8 +71,35 @@ class Strips:
         rows = torch.remainder(rows, lengths[:, None]) + self._store.starts[clips][:, None]
         strips = self._store.frames[rows].float()
         strips[outside] = SILENCE
-        self._add_floors(strips, clips, short, draw)
+        broken = self._break_off(strips, clips, draw)
+        self._add_floors(strips, clips, short | broken, draw)
         return strips
+
+    def _break_off(self, strips: Tensor, clips: Tensor, draw: torch.Generator) -> Tensor:
+        """Let some of the sounds begin or end within the window, in place; which [n].
+
+        Listening meets every sound's beginning and end in its windows, and a steady sound that has
+        just stopped must not be taken for a short one. Where it breaks off follows its energy, so
+        that enough of it is left to be recognised.
+        """
+        count = len(clips)
+        broken = torch.rand(count, generator=draw) < self._recipe.broken
+        if self._background is not None:
+            broken &= self._targets[clips] != self._background
+        chosen = strips[broken]
+        margin = (self.length - self._frames) // 2
+        power = chosen.exp().sum(2)
+        inner = power.clone()
+        inner[:, :margin] = 0
+        inner[:, margin + self._frames :] = 0
+        held = inner.cumsum(1)
+        held = held / held[:, -1:].clamp_min(1e-30)
+        kept = BROKEN_LEAST + torch.rand(len(chosen), 1, generator=draw) * (1 - BROKEN_LEAST)
+        ends = torch.rand(len(chosen), 1, generator=draw) < 0.5
+        gone = torch.where(ends, held > kept, held < 1 - kept)
+        chosen[gone] = SILENCE
+        strips[broken] = chosen
+        return broken
 
     def _add_floors(
         self, strips: Tensor, clips: Tensor, short: Tensor, draw: torch.Generator

@@ -57,6 +57,7 @@ class Recipe:
     time_mask_share: float = 0.1
     faintest_crop: float = 0.002
     noise: float = 0.1
+    broken: float = 0.3
     background: float = 0.0
 
 
