@@ -114,7 +114,8 @@ def false_alarms(scores: Scores, played: list[Played], hours: float) -> None:
     chart.words(float(np.log10(max(middle.false_alarms_an_hour, 1))), 0.6, "Earmark", COLOURS[0])
     at = float(np.log10(max(rule.false_alarms_an_hour, 1)))
     chart.dot(at, rule.recall, COLOURS[1])
-    chart.words(
+    words = "each window over a threshold (0.5 the dot)"
+    chart.words(at, rule.recall, words, COLOURS[1], down=18, along=-110)
         at,
         rule.recall,
         "each window over its threshold (dot: 0.5)",
