@@ -116,13 +116,6 @@ def false_alarms(scores: Scores, played: list[Played], hours: float) -> None:
     chart.dot(at, rule.recall, COLOURS[1])
     words = "each window over a threshold (0.5 the dot)"
     chart.words(at, rule.recall, words, COLOURS[1], down=18, along=-110)
-        at,
-        rule.recall,
-        "each window over its threshold (dot: 0.5)",
-        COLOURS[1],
-        down=18,
-        along=-110,
-    )
     ticks = [float(t) for t in (0, 1, 2, 3) if t <= most]
     chart.write(
         FOLDER / "false_alarms.svg", ticks, (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
