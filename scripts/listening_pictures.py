@@ -2,7 +2,7 @@
 
     .venv/bin/python scripts/listening_pictures.py --model FOLDER
 
-FOLDER is one that `benchmarks/false_alarms.py --model FOLDER` has trained.
+FOLDER is one that `benchmarks/false_alarms.py --model FOLDER` has filled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from false_alarms import (  # noqa: E402
     GAP_S,
     KNOWN,
     NAIVE,
-    STREAM_FOLD,
     THRESHOLDS,
     UNKNOWN,
     Scores,
@@ -41,6 +40,7 @@ from appliance.models.card import read_card  # noqa: E402
 from appliance.models.onnx_engine import OnnxEngine  # noqa: E402
 
 FOLDER = REPOSITORY / "docs" / "pictures"
+FOLD = 5
 SHOWN_S = 70.0
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -98,19 +98,24 @@ def familiarity(scores: Scores, played: list[Played]) -> None:
 def false_alarms(scores: Scores, played: list[Played], hours: float) -> None:
     """Recall against false alarms, beside the naive rule."""
     curve = [judge(decide(scores, float(t), Rules()), played, float(t), hours) for t in THRESHOLDS]
+    windows = [
+        judge(naive(scores, float(t), merged=False), played, float(t), hours) for t in THRESHOLDS
+    ]
     rule = judge(naive(scores, NAIVE, merged=False), played, NAIVE, hours)
     most = np.log10(max(rule.false_alarms_an_hour, 1)) + 0.3
     chart = Chart(
         "False alarms in known sounds and background, and recall", (0, float(most)), (0.5, 1),
         "false alarms an hour", "recall",
     )  # fmt: skip
-    rates = [np.log10(max(point.false_alarms_an_hour, 1)) for point in curve]
-    chart.line([float(r) for r in rates], [point.recall for point in curve], COLOURS[0], wide=2.2)
+    for points, colour in ((curve, COLOURS[0]), (windows, COLOURS[1])):
+        rates = [float(np.log10(max(point.false_alarms_an_hour, 1))) for point in points]
+        chart.line(rates, [point.recall for point in points], colour, wide=2.2)
     middle = curve[len(curve) // 2]
     chart.words(float(np.log10(max(middle.false_alarms_an_hour, 1))), 0.6, "Earmark", COLOURS[0])
     at = float(np.log10(max(rule.false_alarms_an_hour, 1)))
     chart.dot(at, rule.recall, COLOURS[1])
-    chart.words(at, rule.recall, "each window over 0.5", COLOURS[1], down=18, along=-110)
+    words = "each window over a threshold (0.5 the dot)"
+    chart.words(at, rule.recall, words, COLOURS[1], down=18, along=-110)
     ticks = [float(t) for t in (0, 1, 2, 3) if t <= most]
     chart.write(
         FOLDER / "false_alarms.svg", ticks, (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
@@ -178,9 +183,9 @@ def drift() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
-    result = parser.parse_args().model / "job" / "result"
+    result = parser.parse_args().model / f"fold-{FOLD}" / "job" / "result"
     engine = OnnxEngine(result / "model.onnx", read_card(result / "card.json"), threads=2)
-    stream, played = Scene((STREAM_FOLD,)).mix(KNOWN, UNKNOWN, repeats=1, gap_s=GAP_S)
+    stream, played = Scene((FOLD,)).mix(KNOWN, UNKNOWN, repeats=1, gap_s=GAP_S)
     scores = listen(engine, stream)
     hours = len(stream) / RATE / 3600
     FOLDER.mkdir(exist_ok=True)

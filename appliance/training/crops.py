@@ -1,7 +1,7 @@
 """Stretches of sound for the network to see: where they start, and what lies under them.
 
 A short sound stands anywhere in the window, over digital zeros, faint noise or a stretch of
-background, as listening will meet it.
+background, and a long one begins or ends within it, as listening will meet them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ SILENCE = math.log(POWER_FLOOR)
 NOISE_SECONDS = 20
 # How much of a short sound may stick out of the window.
 CUT_SHARE = 0.2
+# Of a sound that begins or ends within the window, at least so much of its energy is in it.
+LEAST_PART = 0.3
 # So many short sounds stand on something else than digital zeros.
 SHORT_NOISE = 0.75
 # Noise under a sound, relative to its loudest frame, in dB, and its spectral tilt in nepers.
@@ -69,8 +71,30 @@ class Strips:
         rows = torch.remainder(rows, lengths[:, None]) + self._store.starts[clips][:, None]
         strips = self._store.frames[rows].float()
         strips[outside] = SILENCE
-        self._add_floors(strips, clips, short, draw)
+        parts = ~short & (torch.rand(len(clips), generator=draw) < self._recipe.part)
+        if self._background is not None:
+            parts &= self._targets[clips] != self._background
+        strips[parts] = self._part_of(strips[parts], draw)
+        self._add_floors(strips, clips, short | parts, draw)
         return strips
+
+    def _part_of(self, sounds: Tensor, draw: torch.Generator) -> Tensor:
+        """The beginning or the end of each of the sounds, and nothing before or after.
+
+        Listening meets every sound's beginning and end in its windows, and the end of a saw that
+        has just stopped must not be taken for a sneeze. Where it is cut follows its energy, so that
+        enough of it is left to be recognised.
+        """
+        margin = (self.length - self._frames) // 2
+        power = sounds.exp().sum(2)
+        power[:, :margin] = 0
+        power[:, margin + self._frames :] = 0
+        heard = power.cumsum(1)
+        heard = heard / heard[:, -1:].clamp_min(1e-30)
+        left = LEAST_PART + torch.rand(len(sounds), 1, generator=draw) * (1 - LEAST_PART)
+        stops = torch.rand(len(sounds), 1, generator=draw) < 0.5
+        gone = torch.where(stops, heard > left, heard < 1 - left)
+        return sounds.masked_fill(gone[:, :, None], SILENCE)
 
     def _add_floors(
         self, strips: Tensor, clips: Tensor, short: Tensor, draw: torch.Generator

@@ -37,6 +37,8 @@ class Recipe:
     `faintest_crop`: a crop comes in proportion to the root of its energy relative to the clip's
     loudest, which counts as at least this. It is small: every window is brought to one level, so a
     stretch without the clip's sound would be taught as that sound.
+
+    `part`: so many crops hold only the beginning or the end of their sound.
     """
 
     widths: tuple[int, ...] = WIDTHS
@@ -57,6 +59,7 @@ class Recipe:
     time_mask_share: float = 0.1
     faintest_crop: float = 0.002
     noise: float = 0.1
+    part: float = 0.3
     background: float = 0.0
 
 

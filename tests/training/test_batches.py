@@ -95,6 +95,27 @@ def test_short_sounds_stand_anywhere_and_not_only_on_zeros() -> None:
     assert 0.15 < float(on_zeros) < 0.35
 
 
+def test_long_sounds_begin_and_end_within_the_window_and_background_never_does() -> None:
+    store = toy_store([200, 200])
+    recipe = Recipe(part=0.5, noise=0.0)
+    strips = Strips(store, torch.tensor([0, 1]), [1], 1, SHAPE, recipe)
+    margin = (strips.length - SHAPE.frames) // 2
+
+    def sounding(clip: int) -> torch.Tensor:
+        drawn = strips.draw(torch.full((400,), clip), torch.Generator().manual_seed(1))
+        return drawn[:, margin : margin + SHAPE.frames, 4 * clip + 1] > -4.0
+
+    sound = sounding(0)
+    share = sound.float().mean(1)
+    assert 0.4 < float((share < 1).float().mean()) < 0.6
+    assert float(share.min()) > 0.28  # enough is left
+    parts = sound[share < 1]
+    begins, ends = parts[:, -1], parts[:, 0]
+    assert (begins ^ ends).all()
+    assert 0.3 < float(begins.float().mean()) < 0.7
+    assert sounding(1).all()
+
+
 def test_background_lies_under_sounds_and_stays_below_them() -> None:
     store = toy_store([100, 100])
     store.frames[100:, 4:8] += 2.0  # the background is louder than the sound
