@@ -257,12 +257,13 @@ def test_a_day_in_the_life(disk: Path, tmp_path: Path) -> None:
         assert client.post("/deployments", {"version": "V002"})["version"] == "V002"
 
         # Nine: the nightly backup, to a stick.
+        # The box goes on listening: what it keeps after this need not be on the stick.
+        kept = {clip["sha256"]: clip["label"] for clip in client.pages("/clips")}
         client.post("/backups", {"target": str(tmp_path / "stick")})
         made = until(
             lambda: (b := client.get("/backups")["latest"])["state"] != "running" and b, "a backup"
         )
         assert made["state"] == "done", made
-        kept = {clip["sha256"]: clip["label"] for clip in client.pages("/clips")}
         assert day.box.stop() == 0
     finally:
         if day.box.process is not None and day.box.process.poll() is None:

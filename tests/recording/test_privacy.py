@@ -21,8 +21,8 @@ from appliance.recording.recorder import Recorder
 from appliance.recording.triggered import Triggers
 from appliance.settings import Settings
 from appliance.store.database import Database
-from tests.audio.waiting import process_state
 from tests.recording.conftest import RATE, until
+from tests.waiting import process_state
 
 
 @pytest.fixture
