@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +20,7 @@ _PROBLEMS = {
     "413": "larger than the settings allow",
     "422": "what was given cannot be used",
 }
+EXAMPLES = Path(__file__).with_name("examples.json")
 _BODIED = ("post", "put", "patch")
 
 
@@ -41,6 +45,13 @@ def multipart(
     return {"requestBody": {"required": True, "content": content}}
 
 
+@cache
+def examples() -> dict[str, Any]:
+    """An answer of each kind by the name of its schema, from a box (`scripts/api_examples.py`)."""
+    found: dict[str, Any] = json.loads(EXAMPLES.read_text())
+    return found
+
+
 def describe(app: FastAPI) -> None:
     """Let `app.openapi()` tell of the token and of problems too."""
     plain = app.openapi
@@ -59,6 +70,7 @@ def describe(app: FastAPI) -> None:
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 _add_problems(path, method, operation)
+                _add_example(operation)
         return document
 
     app.openapi = complete  # type: ignore[method-assign]
@@ -75,3 +87,17 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status in sorted(known):
         operation["responses"][status] = {"description": _PROBLEMS[status], "content": content}
+
+
+def _add_example(operation: dict[str, Any]) -> None:
+    """What a right request is answered with."""
+    for status, response in operation["responses"].items():
+        content = response.get("content", {}).get("application/json")
+        if content is None or not status.startswith("2"):
+            continue
+        kind = content["schema"].get("$ref", "").rpartition("/")[2]
+        single = kind.removeprefix("Page_").removesuffix("_")
+        if kind in examples():
+            content["example"] = examples()[kind]
+        elif single in examples():
+            content["example"] = {"items": [examples()[single]], "next": None}

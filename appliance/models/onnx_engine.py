@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from appliance.errors import EngineError
 from appliance.models.card import Card
+from appliance.models.carded import ADVICE, INPUT, OUTPUT, Carded, closed
 
-INPUT, OUTPUT = "waveform", "probabilities"
 _ERRORS_ONLY = 3
-_ADVICE = "roll back, or deploy another version; train this one again if it stays so"
 
 ort.set_default_logger_severity(_ERRORS_ONLY)
 
 
-class OnnxEngine:
+class OnnxEngine(Carded):
     """One thread by default: listening must leave the cores to capture and training.
 
     Raises EngineError when the file is missing, altered or not what its card says.
@@ -31,7 +30,7 @@ class OnnxEngine:
     ) -> None:
         """model: the ONNX file, or its content."""
         content = model if isinstance(model, bytes) else read_network(model, sha256)
-        self._card = card
+        super().__init__(card)
         self._session: ort.InferenceSession | None = _session(content, threads)
         _check_shapes(self._session, card)
 
@@ -39,37 +38,18 @@ class OnnxEngine:
     def name(self) -> str:
         return f"onnxruntime {ort.__version__}"
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self._card.classes
-
-    @property
-    def sample_rate(self) -> int:
-        return self._card.sample_rate
-
-    @property
-    def window_samples(self) -> int:
-        return self._card.window_samples
-
-    @property
-    def hop_samples(self) -> int:
-        return self._card.hop_samples
-
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 [batch, window_samples] -> probabilities float32 [batch, classes]."""
         session = self._session
         if session is None:
-            raise EngineError("this engine was closed", "ask for the live one again")
-        if windows.ndim != 2 or windows.shape[1] != self.window_samples:
-            raise EngineError(
-                f"windows have shape {windows.shape}, the model takes [n, {self.window_samples}]"
-            )
+            raise closed()
+        self._check(windows)
         if windows.shape[0] == 0:
             return np.zeros((0, len(self.classes)), dtype=np.float32)
         try:
             answer = session.run([OUTPUT], {INPUT: np.ascontiguousarray(windows, np.float32)})
         except Exception as error:  # ONNX Runtime's errors have no public base class
-            raise EngineError(f"the model failed to run: {_line(error)}", _ADVICE) from error
+            raise EngineError(f"the model failed to run: {_line(error)}", ADVICE) from error
         return np.asarray(answer[0], dtype=np.float32)
 
     def close(self) -> None:
@@ -82,9 +62,9 @@ def read_network(model: Path, sha256: str | None) -> bytes:
     try:
         content = model.read_bytes()
     except OSError as error:
-        raise EngineError(f"{model} cannot be read: {error.strerror}", _ADVICE) from error
+        raise EngineError(f"{model} cannot be read: {error.strerror}", ADVICE) from error
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise EngineError(f"{model} was altered after the version was published", _ADVICE)
+        raise EngineError(f"{model} was altered after the version was published", ADVICE)
     return content
 
 
@@ -102,7 +82,7 @@ def _session(content: bytes, threads: int) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no public base class
-        raise EngineError(f"ONNX Runtime cannot load the model: {_line(error)}", _ADVICE) from error
+        raise EngineError(f"ONNX Runtime cannot load the model: {_line(error)}", ADVICE) from error
 
 
 def _check_shapes(session: ort.InferenceSession, card: Card) -> None:
@@ -112,7 +92,7 @@ def _check_shapes(session: ort.InferenceSession, card: Card) -> None:
         raise EngineError(
             f"the model has inputs {sorted(inputs)} and outputs {sorted(outputs)}, "
             f"not {INPUT} and {OUTPUT}",
-            _ADVICE,
+            ADVICE,
         )
     for item, width in ((inputs[INPUT], card.window_samples), (outputs[OUTPUT], len(card.classes))):
         fixed_batch = len(item.shape) != 2 or isinstance(item.shape[0], int)
@@ -120,7 +100,7 @@ def _check_shapes(session: ort.InferenceSession, card: Card) -> None:
             raise EngineError(
                 f"the model's {item.name} is {item.type} {item.shape}, "
                 f"the card says float [batch, {width}]",
-                _ADVICE,
+                ADVICE,
             )
 
 

@@ -21,17 +21,16 @@ from numpy.typing import NDArray
 
 from appliance.errors import EngineError
 from appliance.models.card import Card
+from appliance.models.carded import ADVICE, INPUT, OUTPUT, Carded, closed
 from appliance.models.cuda import Cuda, CudaError
 
 log = logging.getLogger(__name__)
 
-INPUT, OUTPUT = "waveform", "probabilities"
 USUAL_BATCH, MOST_BATCH = 8, 64
 """Windows at once that an engine is tuned for, and that it can take."""
 
 WORKSPACE = 1 << 30
 MOST_GRAPHS = 16
-_ADVICE = "roll back, or deploy another version; train this one again if it stays so"
 
 Progress = Callable[[float], None]
 
@@ -64,7 +63,7 @@ def parse(trt: Any, logger: Any, model: Path) -> tuple[Any, Any, Any]:
     """
     builder = trt.Builder(logger)
     if builder is None:
-        raise EngineError(f"{trt.__name__} has no builder here: {logger.last}", _ADVICE)
+        raise EngineError(f"{trt.__name__} has no builder here: {logger.last}", ADVICE)
     typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(typed)
     parser = trt.OnnxParser(network, logger)
@@ -77,7 +76,7 @@ def parse(trt: Any, logger: Any, model: Path) -> tuple[Any, Any, Any]:
         raise EngineError(
             f"{trt.__name__} {trt.__version__} cannot read the network: "
             f"{'; '.join(said) or logger.last}",
-            _ADVICE,
+            ADVICE,
         )
     return builder, network, parser
 
@@ -107,7 +106,7 @@ def build(
     del parser
     if plan is None:
         raise EngineError(
-            f"{trt.__name__} {trt.__version__} cannot compile the network: {logger.last}", _ADVICE
+            f"{trt.__name__} {trt.__version__} cannot compile the network: {logger.last}", ADVICE
         )
     kept = config.get_timing_cache() if trt.__name__ == "tensorrt" else None
     return Built(bytes(plan), b"" if kept is None else bytes(kept.serialize()))
@@ -135,7 +134,7 @@ def configure(
     shapes = [(batch, window_samples) for batch in (1, USUAL_BATCH, MOST_BATCH)]
     profile.set_shape(INPUT, *shapes)
     if config.add_optimization_profile(profile) < 0:
-        raise EngineError(f"{trt.__name__} refuses the shapes {shapes}", _ADVICE)
+        raise EngineError(f"{trt.__name__} refuses the shapes {shapes}", ADVICE)
     if compute_capability is not None:
         config.num_compute_capabilities = 1
         named = getattr(trt.ComputeCapability, "SM" + compute_capability.replace(".", ""))
@@ -203,7 +202,7 @@ def _monitor(trt: Any, progress: Progress) -> Any:
     return Monitor()
 
 
-class TensorRTEngine:
+class TensorRTEngine(Carded):
     """Buffers are allocated once, for `MOST_BATCH` windows; a larger batch goes in parts.
 
     A batch size that comes again is recorded as a CUDA graph (copy in, network, copy out), which
@@ -212,7 +211,8 @@ class TensorRTEngine:
 
     def __init__(self, trt: Any, plan: bytes, card: Card, cuda: Cuda | None = None) -> None:
         """Raises EngineError when the plan is not for this device or not what the card says."""
-        self._trt, self._card = trt, card
+        super().__init__(card)
+        self._trt = trt
         self._cuda = Cuda() if cuda is None else cuda
         self._lock = threading.Lock()
         self._graphs: dict[int, Any] = {}
@@ -229,7 +229,7 @@ class TensorRTEngine:
         self._runtime = trt.Runtime(logger)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise EngineError(f"{trt.__name__} refuses the engine: {logger.last}", _ADVICE)
+            raise EngineError(f"{trt.__name__} refuses the engine: {logger.last}", ADVICE)
         try:
             self._prepare(logger)
         except BaseException:
@@ -242,7 +242,7 @@ class TensorRTEngine:
         self._most = int(engine.get_tensor_profile_shape(INPUT, 0)[2][0])
         self._context = engine.create_execution_context()
         if self._context is None:
-            raise EngineError(f"{trt.__name__} has no room to run: {logger.last}", _ADVICE)
+            raise EngineError(f"{trt.__name__} has no room to run: {logger.last}", ADVICE)
         self._stream = cuda.urgent_stream()
         samples, classes = self._card.window_samples, len(self._card.classes)
         self._host_in, self._windows = self._pin((self._most, samples))
@@ -252,7 +252,7 @@ class TensorRTEngine:
             width = int(engine.get_tensor_shape(name)[1])
             addresses[name] = self._allocate(self._most * width * 4)
             if not self._context.set_tensor_address(name, addresses[name]):
-                raise EngineError(f"{trt.__name__} refuses a buffer for {name}", _ADVICE)
+                raise EngineError(f"{trt.__name__} refuses a buffer for {name}", ADVICE)
         self._device_in, self._device_out = addresses[INPUT], addresses[OUTPUT]
         self._bytes += int(engine.device_memory_size_v2)
 
@@ -272,36 +272,17 @@ class TensorRTEngine:
         return f"{self._trt.__name__} {self._trt.__version__}"
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        return self._card.classes
-
-    @property
-    def sample_rate(self) -> int:
-        return self._card.sample_rate
-
-    @property
-    def window_samples(self) -> int:
-        return self._card.window_samples
-
-    @property
-    def hop_samples(self) -> int:
-        return self._card.hop_samples
-
-    @property
     def device_bytes(self) -> int:
         """Of the GPU's memory: weights, working memory and buffers; CUDA itself not counted."""
         return self._bytes
 
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 [batch, window_samples] -> probabilities float32 [batch, classes]."""
-        if windows.ndim != 2 or windows.shape[1] != self.window_samples:
-            raise EngineError(
-                f"windows have shape {windows.shape}, the model takes [n, {self.window_samples}]"
-            )
+        self._check(windows)
         answer = np.empty((len(windows), len(self.classes)), dtype=np.float32)
         with self._lock:
             if self._context is None:
-                raise EngineError("this engine was closed", "ask for the live one again")
+                raise closed()
             for first in range(0, len(windows), self._most):
                 part = windows[first : first + self._most]
                 self._windows[: len(part)] = part
@@ -346,7 +327,7 @@ class TensorRTEngine:
             cuda.synchronize(stream)
             return
         if not self._context.set_input_shape(INPUT, (batch, self.window_samples)):
-            raise EngineError(f"the engine refuses a batch of {batch}", _ADVICE)
+            raise EngineError(f"the engine refuses a batch of {batch}", ADVICE)
         self._queue(batch)
         cuda.synchronize(stream)
         # The first run of a shape settles what the library does lazily; then it can be recorded.
@@ -358,7 +339,7 @@ class TensorRTEngine:
         cuda, stream = self._cuda, self._stream
         cuda.copy_in(self._device_in, self._host_in, batch * self.window_samples * 4, stream)
         if not self._context.execute_async_v3(int(stream)):
-            raise EngineError(f"{self.name} failed to run the network", _ADVICE)
+            raise EngineError(f"{self.name} failed to run the network", ADVICE)
         cuda.copy_out(self._host_out, self._device_out, batch * len(self.classes) * 4, stream)
 
     def _record(self, batch: int) -> None:
@@ -387,9 +368,9 @@ def _check_tensors(trt: Any, engine: Any, card: Card) -> None:
     modes = {name: engine.get_tensor_mode(name) for name in _tensors(engine)}
     inputs = [name for name, mode in modes.items() if mode == trt.TensorIOMode.INPUT]
     if inputs != [INPUT] or OUTPUT not in modes:
-        raise EngineError(f"the engine has inputs {inputs} and {sorted(modes)}", _ADVICE)
+        raise EngineError(f"the engine has inputs {inputs} and {sorted(modes)}", ADVICE)
     for name in modes:
         shape, kind = tuple(engine.get_tensor_shape(name)), engine.get_tensor_dtype(name)
         width = {INPUT: card.window_samples, OUTPUT: len(card.classes)}.get(name, shape[-1])
         if kind != trt.DataType.FLOAT or len(shape) != 2 or shape[1] != width or width < 1:
-            raise EngineError(f"the engine's {name} is {kind} {shape}, not [n, {width}]", _ADVICE)
+            raise EngineError(f"the engine's {name} is {kind} {shape}, not [n, {width}]", ADVICE)

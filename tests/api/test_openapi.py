@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from appliance.api.app import build
+from appliance.api.openapi import examples
 from appliance.api.routes import ROUTERS, outside
 from appliance.client import quoted
+from appliance.library.clip import Clip
 from tests.api.conftest import Server, Sound
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -125,9 +127,52 @@ def test_answers_are_as_described(server: Server, sound: Sound) -> None:
     assert len(checked) >= 18, checked
 
 
+def answered() -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
+    """(method, path, schema, content) of each answer in JSON."""
+    routers = [("", outside.router), *(("/api/v1", router) for router in ROUTERS)]
+    described = {
+        (method, re.sub(r":path\}", "}", prefix + route.path)): route
+        for prefix, router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+    for method, path, operation in operations():
+        route = described.get((method, path.replace(":path}", "}")))
+        for status, response in operation["responses"].items():
+            content = response.get("content", {}).get("application/json")
+            if content is None or not status.startswith("2"):
+                continue
+            other = route.responses.get(int(status), {}).get("model") if route else None
+            yield method, path, other or (route and route.response_model), content
+
+
+def test_every_answer_has_an_example_that_its_schema_describes() -> None:
+    checked = 0
+    for method, path, model, content in answered():
+        where = (method, path)
+        assert model is not None, (where, "has no schema")
+        assert "example" in content, where
+        described = TypeAdapter(model)
+        read = described.validate_python(content["example"])
+        assert described.dump_python(read, mode="json", exclude_unset=True) == content["example"], (
+            where
+        )
+        checked += 1
+    assert checked >= 90
+
+
+def test_an_example_that_is_not_as_described_would_be_found() -> None:
+    clip = dict(examples()["Clip"])
+    clip["duration_s"] = "long"
+    with pytest.raises(ValidationError):
+        TypeAdapter(Clip).validate_python(clip)
+
+
 def test_the_page_of_the_api_is_current() -> None:
-    page = runpy.run_path(str(REPOSITORY / "scripts" / "api_doc.py"))["page"]
-    assert (REPOSITORY / "docs" / "api.md").read_text() == page()
+    script = runpy.run_path(str(REPOSITORY / "scripts" / "api_doc.py"))
+    assert (REPOSITORY / "docs" / "api.md").read_text() == script["page"]()
+    assert (REPOSITORY / "docs" / "api-answers.md").read_text() == script["answers"]()
 
 
 @pytest.mark.parametrize("name", ["docs", "redoc"])

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from appliance.api.answers import answer, page
 from appliance.api.schemas.base import Page
+from appliance.api.schemas.results import DatasetManifest
 from appliance.api.services import ServicesDep
 from appliance.library.datasets import DatasetVersion
 
@@ -19,7 +20,7 @@ def list_dataset_versions(services: ServicesDep) -> Response:
     return page(services.datasets.all())
 
 
-@router.get("/{name}")
+@router.get("/{name}", response_model=DatasetManifest)
 def get_dataset_version(name: str, services: ServicesDep) -> Response:
     """The whole manifest: clips, labels, folds and protocol."""
     return answer(services.datasets.manifest(name))

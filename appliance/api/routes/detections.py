@@ -16,13 +16,14 @@ from appliance.api.schemas.models import (
     Review,
     ReviewMany,
 )
+from appliance.api.schemas.results import Hearing
 from appliance.api.services import Author, ServicesDep
 from appliance.live.detections import Detection
 
 router = APIRouter(tags=["listening"])
 
 
-@router.get("/hearing")
+@router.get("/hearing", response_model=Hearing)
 def hearing(services: ServicesDep) -> Response:
     """What each microphone hears now: the five highest scores, below every threshold too."""
     return answer(services.listener.hearing())

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from appliance.api.answers import answer, page
 from appliance.api.schemas.base import Cursor, Id, Limit, Page
 from appliance.api.schemas.models import JobQuery, NewJob
+from appliance.api.schemas.results import JobMove, JobPoint
 from appliance.api.services import Author, ServicesDep
 from appliance.jobs.job import Job
 from appliance.jobs.specification import Specification
@@ -69,13 +70,13 @@ def cancel_job(id: Id, services: ServicesDep, author: Author) -> Response:
     return answer(services.queue.cancel(id, author))
 
 
-@router.get("/{id}/progress")
+@router.get("/{id}/progress", response_model=Page[JobPoint])
 def job_progress(id: Id, services: ServicesDep) -> Response:
     """What the training has said so far, point by point: step, loss, accuracy, ..."""
     return page(services.queue.progress(id))
 
 
-@router.get("/{id}/events")
+@router.get("/{id}/events", response_model=Page[JobMove])
 def job_events(id: Id, services: ServicesDep) -> Response:
     """Each move of the job, oldest first: at, state, reason, detail."""
     return page(services.queue.events(id))

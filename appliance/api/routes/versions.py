@@ -15,6 +15,7 @@ from appliance.api.answers import answer, page
 from appliance.api.openapi import multipart
 from appliance.api.schemas.base import Page, VersionPath
 from appliance.api.schemas.models import Note
+from appliance.api.schemas.results import VersionCard, VersionEvaluation, VersionLineage
 from appliance.api.services import Author, ServicesDep
 from appliance.api.uploads import received
 from appliance.errors import InvalidInput
@@ -65,19 +66,19 @@ def delete_version(name: VersionPath, services: ServicesDep) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{name}/card")
+@router.get("/{name}/card", response_model=VersionCard)
 def version_card(name: VersionPath, services: ServicesDep) -> Response:
     """Classes, window, architecture and every training parameter."""
     return answer(services.versions.card(name))
 
 
-@router.get("/{name}/evaluation")
+@router.get("/{name}/evaluation", response_model=VersionEvaluation)
 def version_evaluation(name: VersionPath, services: ServicesDep) -> Response:
     """Accuracy; precision, recall and F1 by class; confusion matrix; predictions; curves."""
     return answer(services.versions.evaluation(name))
 
 
-@router.get("/{name}/lineage")
+@router.get("/{name}/lineage", response_model=VersionLineage)
 def version_lineage(name: VersionPath, services: ServicesDep) -> Response:
     """Where it comes from, down to clips and microphones."""
     return answer(services.versions.lineage(name))
