@@ -49,7 +49,7 @@ def bundle(services: Services) -> bytes:
         "status.json": lambda: condition(services),
         "health.json": services.health.report,
         "board.json": services.hardware.view,
-        "settings.json": lambda: without_secrets(at_work(services)),
+        "settings.json": lambda: without_secrets(at_work(services).rows),
         "metrics.txt": lambda: metrics(services),
         "log.txt": lambda: "\n".join(services.log.last(KEPT)) + "\n",
         "audit.json": lambda: changes(services.folder.audit, MOST_CHANGES),

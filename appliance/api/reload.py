@@ -84,31 +84,47 @@ def reload(services: Services, author: str) -> Reloaded:
         return done
 
 
-def at_work(services: Services) -> list[dict[str, Any]]:
-    """Every setting with its value and source. A file with a mistake is no reason not to tell."""
+@dataclass(frozen=True)
+class AtWork:
+    """Every setting with its value and source. `problem`: why earmark.toml (or the environment)
+    cannot be read now, and `advice` what to do; then nobody knows the sources. Both are "" else."""
+
+    rows: list[dict[str, Any]]
+    problem: str = ""
+    advice: str = ""
+
+
+def at_work(services: Services) -> AtWork:
+    """A file with a mistake is no reason not to tell the rest."""
     current = services.settings
+    problem = advice = ""
+    origins: dict[str, str] = {}
+    read = current
     try:
         read, origins = _read(services), sources(services.folder.settings)
     except EarmarkError as error:
         log.warning("the file of the settings has a mistake: %s", error)
-        read, origins = current, {}
-    rows = []
-    for row in describe():
-        source = origins.get(row.name, "unknown")
-        rows.append(
-            {
-                "name": row.name,
-                "value": value_of(current, row.name),
-                "source": "command line" if row.name in services.on_command_line else source,
-                "waits": _differs(current, read, row.name),
-                "default": row.default,
-                "help": row.help,
-                "low": row.low,
-                "high": row.high,
-                "environment": row.environment,
-            }
-        )
-    return rows
+        problem, advice = error.message, error.advice
+    except OSError as error:
+        problem = f"{services.folder.settings} cannot be read: {error.strerror}"
+        advice = "see who owns it, and `dmesg` for errors of the disk"
+    rows = [
+        {
+            "name": row.name,
+            "value": value_of(current, row.name),
+            "source": "command line"
+            if row.name in services.on_command_line
+            else origins.get(row.name, "unknown"),
+            "waits": _differs(current, read, row.name),
+            "default": row.default,
+            "help": row.help,
+            "low": row.low,
+            "high": row.high,
+            "environment": row.environment,
+        }
+        for row in describe()
+    ]
+    return AtWork(rows, problem, advice)
 
 
 def _read(services: Services) -> Settings:

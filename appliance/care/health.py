@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from appliance.care.checks import (
     speech,
     temperature,
     tensorrt,
+    torch_cuda,
 )
 from appliance.care.checks import clock as clock_check
 from appliance.care.checks import settings as settings_check
@@ -80,6 +82,7 @@ class Health:
                 (database.NAME, self._database),
                 (gpu.NAME, lambda: self._seldom(gpu.NAME, lambda: gpu.check(self.root))),
                 (tensorrt.NAME, lambda: tensorrt.check(self.root)),
+                (torch_cuda.NAME, self._torch),
                 (clock_check.NAME, _clock),
                 (temperature.NAME, self._temperature),
                 (queue.NAME, self._queue),
@@ -124,10 +127,14 @@ class Health:
         last = next((job for job in self.queue.all(20).items if job.state in ENDED), None)
         return queue.check(self.queue.current(), self.queue.waiting(), last)
 
-    def _seldom(self, name: str, look: Callable[[], Check]) -> Check:
+    def _torch(self) -> Check:
+        # Another one comes with another release only, and asking takes seconds and memory.
+        return self._seldom(torch_cuda.NAME, lambda: torch_cuda.check(self.root), math.inf)
+
+    def _seldom(self, name: str, look: Callable[[], Check], every_s: float = SLOW_EVERY_S) -> Check:
         with self._looking:
             at, seen = self._slow.get(name, (0.0, None))
-            if seen is None or seen.state == "failing" or clock.seconds() - at > SLOW_EVERY_S:
+            if seen is None or seen.state == "failing" or clock.seconds() - at > every_s:
                 seen = look()
                 self._slow[name] = (clock.seconds(), seen)
             return seen
@@ -147,6 +154,7 @@ def look_without_daemon(folder: DataFolder, settings: Settings, root: Path = Pat
             (database.NAME, lambda: database.check_file(folder.database)),
             (gpu.NAME, lambda: gpu.check(root)),
             (tensorrt.NAME, lambda: tensorrt.check(root)),
+            (torch_cuda.NAME, lambda: torch_cuda.check(root)),
             (clock_check.NAME, _clock),
             (temperature.NAME, lambda: temperature.check(read_zones(root), throttled(root))),
             (backup.NAME, lambda: backup.check(folder, backup.place(settings, folder))),

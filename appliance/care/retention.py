@@ -24,11 +24,13 @@ from appliance.care.value import FREE, WHY_LABELLED, clips_of, ranked
 from appliance.errors import Conflict, EarmarkError
 from appliance.events import EventBus
 from appliance.library.clips import Clips
+from appliance.logs import AUDIT
 from appliance.paths import DataFolder
 from appliance.settings import RetentionSettings, Settings
 from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
+audit = logging.getLogger(AUDIT)
 
 TOGETHER = 50
 """Clips deleted in one transaction: one fsync for all of them, and none waits long for it."""
@@ -120,13 +122,14 @@ class Retention:
         """The run at work, or the last one of this daemon's life."""
         return self._latest
 
-    def begin(self, dry_run: bool = False) -> RetentionRun:
-        """Start a run. Raises Conflict while one is at work."""
+    def begin(self, dry_run: bool = False, author: str = AUTHOR) -> RetentionRun:
+        """Start a run, which stands in the audit log when it has ended. Raises Conflict while one
+        is at work."""
         with self._lock:
             if self._latest is not None and self._latest.state == "running":
                 raise Conflict("retention is at work already", "wait for its end")
             self._latest = begun = RetentionRun(dry_run)
-            self._runner = threading.Thread(target=self._run, args=[begun], daemon=True)
+            self._runner = threading.Thread(target=self._run, args=[begun, author], daemon=True)
             self._runner.start()
             return begun
 
@@ -147,13 +150,25 @@ class Retention:
             except Conflict:
                 log.info("retention is at work already: the next look comes in its time")
 
-    def _run(self, begun: RetentionRun) -> None:
+    def _run(self, begun: RetentionRun, author: str) -> None:
         try:
-            self._by_use(begun)
+            done = self._by_use(begun)
         except Exception as error:
             # Whatever it was: a run that nobody ends would keep the next ones from beginning.
             log.exception("retention failed")
-            self._say(replace(self._latest or begun, state="failed", detail=str(error)))
+            done = replace(self._latest or begun, state="failed", detail=str(error))
+            self._say(done)
+        what = "would-delete" if done.dry_run else "deleted"
+        failed = f",failed:{done.failed}" if done.failed else ""
+        audit.info(
+            "RETENTION %s:%d,bytes:%d%s by %s: %d",
+            what,
+            done.clips,
+            done.bytes,
+            failed,
+            author,
+            500 if done.state == "failed" else 200,
+        )
 
     def _excess(self) -> int:
         """Bytes over the limit; use as `df` counts it, without what is reserved for root."""

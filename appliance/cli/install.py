@@ -22,6 +22,7 @@ from appliance.cli.common import State, command, emit, pass_state
     is_flag=True,
     help="Let the service see the packages of that Python, too; a Jetson's always does.",
 )
+@click.option("--rebuild", is_flag=True, help="Build the release anew, though it is there already.")
 @click.option("--no-start", is_flag=True, help="Put everything in place, but start nothing.")
 @click.option(
     "--wait",
@@ -38,6 +39,7 @@ def install(
     source: str,
     python: str,
     system_packages: bool,
+    rebuild: bool,
     no_start: bool,
     patience_s: float,
 ) -> None:
@@ -53,7 +55,15 @@ def install(
     from appliance.install.system import RealSystem
 
     lines: list[str] = []
-    wishes = Wishes(source, python, system_packages, not no_start, dry_run, patience_s)
+    wishes = Wishes(
+        source,
+        python,
+        system_packages,
+        rebuild=rebuild,
+        start=not no_start,
+        dry_run=dry_run,
+        patience_s=patience_s,
+    )
     run(Places(), RealSystem(), wishes, lines.append if state.json else click.echo)
     if state.json:
         emit({"installed": not dry_run, "steps": lines})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli.common import State, emit, group, pass_state
-from appliance.cli.output import fold, note, say, table
+from appliance.cli.output import fold, note, safe, say, table
 
 if TYPE_CHECKING:
     from appliance.client import Client
@@ -27,11 +27,16 @@ def settings(state: State, context: click.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     client = _daemon(state)
+    problem = advice = ""
     if client is None:
         rows = without_daemon(state)
     else:
         with client:
-            rows = client.get("/settings")["items"]
+            found = client.get("/settings")
+        rows, problem, advice = found["items"], found["problem"], found["advice"]
+    if problem:
+        note(f"The sources are unknown, and the next start would fail: {safe(problem)}.", "red")
+        note(f"What to do: {safe(advice)}; then earmark settings reload", "red")
     if state.json:
         emit(rows)
         return

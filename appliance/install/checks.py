@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.care.checks import torch_cuda
 from appliance.install.places import Places
 from appliance.install.release import JETSON
-from appliance.install.system import System
+from appliance.install.system import InstallFailed, System
+from firmware_hooks.board import read_board
 
 NEEDED_GB = 8.0
 """Of a release while it is built: PyTorch is large."""
@@ -37,6 +40,7 @@ def look(places: Places, system: System, python: str, *, builds: bool) -> list[F
         _sound(places),
         _gpu(places),
         _tensorrt(system, places, python),
+        *_torch_index(system, places, python),
     ]
 
 
@@ -124,6 +128,40 @@ def _tensorrt(system: System, places: Places, python: str) -> Finding:
         else "only boxes with an NVIDIA GPU have it; ONNX Runtime listens instead"
     )
     return Finding("TensorRT", good, f"{python} has {'it' if good else 'none'}", advice)
+
+
+def _torch_index(system: System, places: Places, python: str) -> list[Finding]:
+    """Said before minutes are spent on it: where would pip take torch from on JetPack 6?"""
+    if read_board(places.root).jetpack != "6":
+        return []
+    try:
+        # pip's variables are among them, such as PIP_INDEX_URL.
+        named = system.run(sys.executable, "-m", "pip", "config", "list")
+    except InstallFailed:
+        named = ""
+    good = "jetson" in named or not _asked(system, python).problem
+    return [
+        Finding(
+            "torch's index",
+            good,
+            "pip takes NVIDIA's builds" if good else "pip would take builds without this GPU",
+            f"trainings would run on the processor; {torch_cuda.advice(places.root)}",
+        )
+    ]
+
+
+def torch(system: System, places: Places, python: str) -> Finding:
+    """Of a release that is built: can its torch train on the GPU that is there?"""
+    seen = torch_cuda.check(places.root, lambda: _asked(system, python))
+    return Finding("torch", seen.state != "warning", seen.says, seen.advice)
+
+
+def _asked(system: System, python: str) -> torch_cuda.Torch:
+    try:
+        said = system.run(python, "-c", torch_cuda.QUESTION, timeout_s=torch_cuda.ASK_S)
+    except InstallFailed as error:
+        said = str(error)
+    return torch_cuda.answered(said)
 
 
 def _text(file: Path) -> str:

@@ -35,11 +35,13 @@ SYSTEM_FILES = ("earmark.sysusers", "earmark.tmpfiles", "earmark.udev", "earmark
 class Wishes:
     """What the person asked for. `source`: a wheel, a checkout or a requirement for pip; empty for
     what runs now. `python`: empty for the one that suits this board. `system_packages`: the
-    service sees the packages of that Python, too, as it always does on a Jetson."""
+    service sees the packages of that Python, too, as it always does on a Jetson. `rebuild`: with
+    what pip finds today, though the same release is there."""
 
     source: str = ""
     python: str = ""
     system_packages: bool = False
+    rebuild: bool = False
     start: bool = True
     dry_run: bool = False
     patience_s: float = health.PATIENCE_S
@@ -54,12 +56,10 @@ def install(places: Places, system: System, wishes: Wishes, tell: Tell) -> None:
     if wishes.system_packages and SEE_SYSTEM not in options:
         options = [*options, SEE_SYSTEM]
     source = wishes.source or release.own_source()
-    findings = checks.look(places, system, python, builds=release.current(places) is None)
+    before = release.current(places)
+    findings = checks.look(places, system, python, builds=before is None or wishes.rebuild)
     for finding in findings:
-        mark = "ok" if finding.good else ("STOP" if finding.stops else "note")
-        tell(f"{mark:>5}  {finding.name}: {finding.says}")
-        if not finding.good and finding.advice:
-            tell(f"       {finding.advice}")
+        _tell_finding(finding, tell)
     if wishes.dry_run:
         _show(places, system, source, python, options, tell)
         return
@@ -70,8 +70,9 @@ def install(places: Places, system: System, wishes: Wishes, tell: Tell) -> None:
         )
     steps = _system_steps(places, system)
     carry_out(steps, tell, dry_run=False)
-    before = release.current(places)
-    new = _new_release(places, system, source, python, options, before, tell)
+    same = None if wishes.rebuild else before
+    new = _new_release(places, system, source, python, options, same, tell)
+    _tell_finding(checks.torch(system, places, str(new.python)), tell)
     unit_steps = [*file_steps(places, shipped(), UNITS), reload_step(system), enable_step(system)]
     if before is not None and new.folder == before.folder and _units_are(places, shipped()):
         tell(f"Earmark {new.version} is installed already")
@@ -81,6 +82,13 @@ def install(places: Places, system: System, wishes: Wishes, tell: Tell) -> None:
         return
     _switch(places, system, new, before, wishes, tell)
     release.prune(places, new, before)
+
+
+def _tell_finding(finding: checks.Finding, tell: Tell) -> None:
+    mark = "ok" if finding.good else ("STOP" if finding.stops else "note")
+    tell(f"{mark:>5}  {finding.name}: {finding.says}")
+    if not finding.good and finding.advice:
+        tell(f"       {finding.advice}")
 
 
 def _system_steps(places: Places, system: System) -> list[Step]:
@@ -132,15 +140,16 @@ def _new_release(
     source: str,
     python: str,
     options: list[str],
-    before: Release | None,
+    same: Release | None,
     tell: Tell,
 ) -> Release:
+    """same: the one that is there, if it will do when it was made from the same."""
     with tempfile.TemporaryDirectory() as name:
         tell(f"packing {source}")
         wheel = release.build_wheel(system, source, Path(name))
         version, key = release.describe(wheel)
-        if before is not None and before.key == key:
-            return before
+        if same is not None and same.key == key:
+            return same
         room = checks.room(places, builds=True)
         if not room.good:
             raise InstallFailed(room.says, room.advice)

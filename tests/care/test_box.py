@@ -62,7 +62,7 @@ def test_health_names_what_is_wrong_and_what_to_do(box: Box, tmp_path: Path) -> 
     seen = box.client.get("/health")
     names = [check["name"] for check in seen["checks"]]
     assert names == [
-        "settings", "microphones", "detection", "disk", "database", "gpu", "tensorrt", "clock",
+        "settings", "microphones", "detection", "disk", "database", "gpu", "tensorrt", "torch", "clock",
         "temperature", "queue", "speech filter", "backup age", "notices",
     ]  # fmt: skip
     assert check_of(seen, "database")["state"] == "ok"
@@ -156,6 +156,17 @@ def test_settings_are_set_read_again_and_told_apart(box: Box) -> None:
     broken = check_of(earmark(box.data, "doctor", expect=1), "settings")
     assert broken["state"] == "failing"
     assert "did you mean 'listen" in broken["advice"]
+    told = client.get("/settings")
+    assert {row["source"] for row in told["items"]} >= {"unknown"}
+    assert str(file) in told["problem"]
+    shown = subprocess.run(
+        [sys.executable, "-m", "appliance.cli", "--data", box.data, "settings"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert "unknown setting 'listne'" in shown
+    assert "did you mean 'listen" in shown
     file.write_text(before.replace("0.65", "0.7"))
     box.process.send_signal(signal.SIGHUP)
     until(lambda: threshold() == 0.7, "the new threshold")

@@ -13,6 +13,7 @@ from appliance.care import retention as retention_module
 from appliance.care.notices import Notices
 from appliance.care.retention import OLD, Retention
 from appliance.care.space import LEVELS
+from appliance.client import Client
 from appliance.events import EventBus
 from appliance.library.clips import Clips
 from appliance.library.datasets import Datasets
@@ -201,16 +202,44 @@ def test_one_clip_that_cannot_go_does_not_stop_the_others(library: Library) -> N
     assert [row["clip_id"] for row in noted] == [other, third], "no tombstone of what stays"
 
 
-def test_the_box_says_what_would_go(tmp_path: Path) -> None:
-    box = Box(tmp_path / "data", EARMARK_RETENTION_MAX_USE_PERCENT="100")
+def test_the_box_says_what_would_go_and_who_let_it_go(tmp_path: Path) -> None:
+    library = Library(tmp_path / "data")
+    for _ in range(2):
+        library.store()
+    library.db.close()
+    settings = {"MAX_USE_PERCENT": "100", "MAX_AGE_DAYS": "0.000001"}
+    box = Box(tmp_path / "data", **{f"EARMARK_RETENTION_{name}": v for name, v in settings.items()})
     client = box.start()
-    try:
-        assert client.get("/status")["space"]["level"] in LEVELS
-        assert client.post("/retention", {"dry_run": True})["dry_run"]
-        latest = until(
+
+    def run(*, dry_run: bool) -> dict[str, Any]:
+        assert client.post("/retention", {"dry_run": dry_run})["dry_run"] is dry_run
+        return until(
             lambda: (run := client.get("/retention")["latest"])["state"] != "running" and run,
             "the run ends",
         )
-        assert (latest["state"], latest["clips"], latest["wanted"]) == ("done", 0, 0)
+
+    try:
+        assert client.get("/status")["space"]["level"] in LEVELS
+        planned = run(dry_run=True)
+        assert (planned["state"], planned["clips"], planned["wanted"]) == ("done", 2, 0)
+        assert len(list(client.pages("/clips"))) == 2
+        assert run(dry_run=False)["clips"] == 2
+        assert list(client.pages("/clips")) == []
+        size = planned["bytes"]
+        told = until(
+            lambda: (found := audited(client)) and len(found) == 2 and found, "both are written"
+        )
+        assert [(one["what"], one["status"]) for one in told] == [
+            (f"RETENTION would-delete:2,bytes:{size}", 200),
+            (f"RETENTION deleted:2,bytes:{size}", 200),
+        ]
+        asked = [one["who"] for one in client.get("/audit")["items"] if "POST" in one["what"]]
+        assert [one["who"] for one in told] == asked[:2], "who asked for it"
     finally:
         assert box.stop() == 0
+
+
+def audited(client: Client) -> list[dict[str, Any]]:
+    """What the audit log says of runs."""
+    items = client.get("/audit")["items"]
+    return [one for one in items if one["what"].startswith("RETENTION")]

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from appliance.api.answers import answer
 from appliance.api.schemas.base import Body, example
-from appliance.api.services import ServicesDep
+from appliance.api.services import Author, ServicesDep
 from appliance.care.retention import RetentionRun
 
 router = APIRouter(prefix="/retention", tags=["status"])
@@ -35,7 +35,9 @@ def get_retention(services: ServicesDep) -> Response:
 
 
 @router.post("", status_code=202, response_model=RetentionRun)
-def begin_retention(services: ServicesDep, body: NewRetention | None = None) -> Response:
+def begin_retention(
+    services: ServicesDep, author: Author, body: NewRetention | None = None
+) -> Response:
     """Delete the clips worth least until the disk is below its limit; the topic `retention`
-    tells how far it is."""
-    return answer(services.retention.begin(body.dry_run if body else False), 202)
+    tells how far it is, and the audit log what went."""
+    return answer(services.retention.begin(body.dry_run if body else False, author), 202)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from appliance.api.answers import answer, page
+from appliance.api.answers import answer
 from appliance.api.reload import Reloaded, at_work, reload
 from appliance.api.schemas.base import Page
 from appliance.api.services import Author, ServicesDep
@@ -31,11 +31,21 @@ class SettingRow(BaseModel):
     environment: str
 
 
-@router.get("/settings", response_model=Page[SettingRow])
+class SettingList(Page[SettingRow]):
+    """`problem`: why the file or the environment cannot be read now, so that no source is known,
+    and `advice` what to do; both empty when they can."""
+
+    problem: str
+    advice: str
+
+
+@router.get("/settings", response_model=SettingList)
 def get_settings(services: ServicesDep) -> Response:
     """Every setting with its value, source, default and help. They are changed in earmark.toml, or
     with `earmark settings set`."""
-    return page(at_work(services))
+    found = at_work(services)
+    told = {"problem": found.problem, "advice": found.advice}
+    return answer({"items": found.rows, "next": None, **told})
 
 
 @router.post("/settings/reload", response_model=Reloaded)
