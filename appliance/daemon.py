@@ -1,4 +1,4 @@
-"""The daemon: the one place that wires everything together.
+"""The daemon: starts the parts of the house, serves the API, and stops them in reverse.
 
 It starts step by step and stops in reverse; each stop has a time budget, so that one part that
 hangs cannot keep the others from storing what they hold. It imports neither torch nor the
@@ -15,7 +15,6 @@ import os
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from appliance import logs, settings_reading
@@ -25,57 +24,13 @@ from appliance.api.sockets import tcp_socket, unix_socket
 from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
-from appliance.care import rebuild
-from appliance.care.backups import Backups
-from appliance.care.clock_set import ClockSet
-from appliance.care.copies import Copies
-from appliance.care.fingerprints import Fingerprints
-from appliance.care.inspection import Inspection
 from appliance.care.notices import Notices
-from appliance.care.quarantine import Quarantine
-from appliance.care.quiet_hours import QuietHours
 from appliance.care.recovery import make_whole
-from appliance.care.retention import Retention
-from appliance.care.space import DETECTION_CLIPS, TRIGGERED, Space
 from appliance.errors import Conflict
-from appliance.events import EventBus
-from appliance.gate.comparisons import Comparisons
-from appliance.gate.gate import Gate
-from appliance.gate.shadow import Shadow
-from appliance.gate.shadow_table import Shadows
-from appliance.hardware.hardware import Hardware
 from appliance.hardware.kit import Kit
-from appliance.hooks.hooks import Hooks
-from appliance.inbox.scorer import Scorer
-from appliance.inbox.table import Inbox
-from appliance.jobs.queue import Queue
-from appliance.jobs.runner import Runner
-from appliance.library.clips import Clips
-from appliance.library.datasets import Datasets
-from appliance.library.labels import Labels
-from appliance.library.microphones import MicrophoneRecords
-from appliance.library.schedules import ScheduleRecords
-from appliance.live.courtesy import Courtesy
-from appliance.live.detections import Detections
-from appliance.live.listener import Listener
-from appliance.live.rates import Rates
-from appliance.live.rejections import Rejections
-from appliance.live.spectrum import Spectrum
-from appliance.live.tally import Tally
+from appliance.house import House
 from appliance.logtail import LogTail
-from appliance.models.compiler import Compiler
-from appliance.models.deploy import Deployments
-from appliance.models.thresholds import Thresholds
-from appliance.models.versions import Versions
 from appliance.paths import DataFolder
-from appliance.recording.background import Background
-from appliance.recording.daily_background import DailyBackground
-from appliance.recording.history import History
-from appliance.recording.microphones import Microphones
-from appliance.recording.privacy import Privacy
-from appliance.recording.recorder import Recorder
-from appliance.recording.schedule import Schedules
-from appliance.recording.triggered import Triggers
 from appliance.settings import Settings
 from appliance.store.database import Database
 
@@ -173,203 +128,69 @@ def running(
         db = Database(folder.database)
         db.make_room = folder.reserve.give
         stops.append(("database", db.close))
-        bus = EventBus()
         if decoder is None:
             decoder = Decoder(settings.audio.decode_workers)
             decoder.start()
             stops.append(("decoder", decoder.close))
-
-        clips = Clips(db, folder, bus)
-        clips.speech.switch(settings.privacy.drop_speech)
-        clips.sweep()
         sweep_uploads(folder)
-        labels = Labels(db, bus)
-        datasets = Datasets(db, folder)
-        versions = Versions(db, folder, bus)
-        versions.recover()
-        rebuild.begin(db, folder, clips)
-        thresholds = Thresholds(db, settings)
-        bus.subscribe(thresholds.follow)
-        records = MicrophoneRecords(db)
-        compiler = Compiler(folder.engines, microphones=lambda: len(records.all()))
-        deployments = Deployments(db, folder, versions, bus, compiler)
-        deployments.restore()
-        stops.append(("engine", deployments.close))
-
-        microphones = Microphones(records, bus, settings)
-        privacy = Privacy(db, microphones, bus)
-        recorder = Recorder(microphones, clips, bus)
-        triggers = Triggers(microphones, clips, bus, settings)
-        schedules = Schedules(ScheduleRecords(db), recorder, bus)
-        background = Background(microphones, clips, bus)
-        daily = DailyBackground(background, microphones, clips, settings.background.a_day)
-        detections = Detections(db, clips, bus)
-        tally = Tally(db)
-        listener = Listener(
-            microphones,
-            deployments,
-            detections,
-            thresholds,
-            settings,
-            bus,
-            tally,
-            Rejections(db),
-        )
-        rates = Rates(db, tally, thresholds, deployments, versions, bus)
-        history = History(microphones, clips, folder, settings, bus)
-        detections.find_sound = lambda found: history.clip_at(
-            found.microphone,
-            found.started_at - settings.audio.preroll_s,
-            settings.listen.clip_s,
-        )
-        inbox = Inbox(db)
-        gate = Gate(
-            Comparisons(db),
-            versions,
-            deployments,
-            datasets,
-            clips,
-            detections,
-            thresholds,
-            history,
-            folder,
-            settings,
-            bus,
-            lagging=listener.lagging,
-        )
-        shadow = Shadow(
-            Shadows(db),
-            versions,
-            deployments,
-            listener,
-            detections,
-            inbox,
-            thresholds,
-            settings,
-            bus,
-        )
-        scorer = Scorer(inbox, clips, deployments, settings, bus, busy=listener.lagging)
-        queue = Queue(db, folder, datasets, versions, bus, settings)
-        runner = Runner(queue, folder, settings, windows_missed=lambda: listener.windows()[1])
-        courtesy = Courtesy(
-            bus,
-            partial(runner.pause, by="listening"),
-            partial(runner.resume, by="listening"),
-        )
-        space = Space(folder.root, settings.space, bus, reserve=folder.reserve)
-        history.missing = space.missing
-        listener.keep_no_clips_while(partial(space.sheds, DETECTION_CLIPS))
-        triggers.no_room = partial(space.sheds, TRIGGERED)
-        quiet_hours = QuietHours(privacy, settings.privacy.quiet_hours)
-        fingerprints = Fingerprints(clips, bus, listener.lagging)
-        backups = Backups(folder, settings, bus)
-        copies = Copies(folder, settings, space, notices)
-        quarantine = Quarantine(folder)
-        inspection = Inspection(
-            db,
-            clips,
-            datasets,
-            folder,
-            settings.care,
-            quarantine=quarantine,
-            notices=notices,
-            backup_places=backups.places,
-        )
-        retention = Retention(db, clips, folder, settings.retention, bus, notices)
-        hooks = Hooks(folder, settings.hooks, bus)
-        hardware = Hardware(
-            settings.board,
-            db=db,
-            folder=folder,
-            bus=bus,
-            clips=clips,
-            microphones=microphones,
-            privacy=privacy,
-            history=history,
-            recorder=recorder,
-            queue=queue,
-            runner=runner,
-            deployments=deployments,
-            listener=listener,
-            low_space=lambda: space.low() or bool(notices.unread()),
-            kit=kit,
-        )
-        parts = (
-            ("hooks", hooks),
-            ("space", space),
-            ("privacy", privacy),
-            ("quiet hours", quiet_hours),
-            ("microphones", microphones),
-            ("history", history),
-            ("recorder", recorder),
-            ("triggers", triggers),
-            ("background", background),
-            ("daily background", daily),
-            ("schedules", schedules),
-            ("rates", rates),
-            ("listener", listener),
-            ("spectrum", Spectrum(microphones, bus)),
-            ("training", runner),
-            ("inbox", scorer),
-            ("hardware", hardware),
-            ("gate", gate),
-            ("shadow", shadow),
-            ("courtesy", courtesy),
-            ("retention", retention),
-            ("fingerprints", fingerprints),
-            ("clock", ClockSet(db)),
-            ("inspection", inspection),
-            ("copies", copies),
-        )
-        for name, part in () if idle else parts:
+        house = House(folder, settings, notices, db, decoder, kit)
+        stops.append(("engine", house.deployments.close))
+        for name, part in () if idle else house.parts:
             part.start()
             stops.append((name, part.stop))
-        notices.tell(bus)
-        yield Services(
-            settings=settings,
-            folder=folder,
-            db=db,
-            bus=bus,
-            decoder=decoder,
-            clips=clips,
-            labels=labels,
-            datasets=datasets,
-            microphones=microphones,
-            privacy=privacy,
-            quiet_hours=quiet_hours,
-            recorder=recorder,
-            triggers=triggers,
-            schedules=schedules,
-            background=background,
-            queue=queue,
-            runner=runner,
-            versions=versions,
-            deployments=deployments,
-            thresholds=thresholds,
-            rates=rates,
-            detections=detections,
-            listener=listener,
-            hardware=hardware,
-            hooks=hooks,
-            inbox=inbox,
-            history=history,
-            gate=gate,
-            shadow=shadow,
-            space=space,
-            retention=retention,
-            backups=backups,
-            copies=copies,
-            fingerprints=fingerprints,
-            quarantine=quarantine,
-            notices=notices,
-            inspection=inspection,
-            token=read_or_make_token(folder.token),
-            log=tail,
-            on_command_line=on_command_line,
-        )
+        notices.tell(house.bus)
+        yield services_of(house, read_or_make_token(folder.token), tail, on_command_line)
     finally:
         for name, stop in reversed(stops):
             _stop_within(STOP_BUDGET_S, name, stop)
+
+
+def services_of(
+    house: House, token: str, tail: LogTail, on_command_line: tuple[str, ...]
+) -> Services:
+    """What the routes may use of the house."""
+    return Services(
+        settings=house.settings,
+        folder=house.folder,
+        db=house.db,
+        bus=house.bus,
+        decoder=house.decoder,
+        clips=house.clips,
+        labels=house.labels,
+        datasets=house.datasets,
+        microphones=house.microphones,
+        privacy=house.privacy,
+        quiet_hours=house.quiet_hours,
+        recorder=house.recorder,
+        triggers=house.triggers,
+        schedules=house.schedules,
+        background=house.background,
+        queue=house.queue,
+        runner=house.runner,
+        versions=house.versions,
+        deployments=house.deployments,
+        thresholds=house.thresholds,
+        rates=house.rates,
+        detections=house.detections,
+        listener=house.listener,
+        hardware=house.hardware,
+        hooks=house.hooks,
+        inbox=house.inbox,
+        history=house.history,
+        gate=house.gate,
+        shadow=house.shadow,
+        space=house.space,
+        retention=house.retention,
+        backups=house.backups,
+        copies=house.copies,
+        fingerprints=house.fingerprints,
+        quarantine=house.quarantine,
+        notices=house.notices,
+        inspection=house.inspection,
+        token=token,
+        log=tail,
+        on_command_line=on_command_line,
+    )
 
 
 def _stop_within(seconds: float, name: str, stop: Callable[[], object]) -> None:
