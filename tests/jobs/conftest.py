@@ -38,3 +38,11 @@ def house(open_house: Callable[[], House]) -> House:
     made = open_house()
     add_clips(made.db, made.folder, dog=5, cat=5)
     return made
+
+
+@pytest.fixture
+def closed(open_house: Callable[[], House]) -> House:
+    """Ten clips and a queue that another process runs; this one only looks while that lives."""
+    house = open_house()
+    add_clips(house.db, house.folder, dog=5, cat=5)
+    return house

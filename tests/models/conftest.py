@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 import soundfile
 
 from appliance.events import EventBus
+from appliance.models.archive import export_version
 from appliance.models.deploy import Deployments
 from appliance.models.version import Version
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.store.database import Database
 from tests.models import toy
+from tests.models.archives import Entries
 from tests.training.job_folder import entry, run_worker, worker_log, write_job
 
 Publish = Callable[..., Version]
@@ -85,3 +88,29 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = write_job(folder / "job", clips, protocol="holdout", steps=40)
     assert run_worker(job) == 0, worker_log(job)
     return job / "result"
+
+
+@pytest.fixture
+def exported(publish: Publish, versions: Versions, tmp_path: Path) -> Path:
+    publish(stopped="time limit", seconds=61.0, note="kitchen")
+    file = tmp_path / "V001.earmark"
+    export_version(versions, "V001", file)
+    return file
+
+
+@pytest.fixture
+def entries(exported: Path) -> Entries:
+    with zipfile.ZipFile(exported) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def untouched(versions: Versions, folder: DataFolder) -> Callable[[], None]:
+    """Nothing came in: no version, no file outside, no half-unpacked folder."""
+
+    def look() -> None:
+        assert [version.name for version in versions.all()] == ["V001"]
+        assert [path.name for path in folder.versions.iterdir()] == ["V001"]
+        assert not (folder.root.parent / "evil").exists()
+
+    return look
