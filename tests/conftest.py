@@ -19,6 +19,8 @@ SLOW_S = 10.0
 
 
 def pytest_configure() -> None:
+    # Tests run beside each other: torch's threads would wait for one another's, and spin.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # In the background of a shell Ctrl-C is ignored, and by all that is started there: tests that
     # send it would wait in vain.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
