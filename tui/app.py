@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,6 +39,8 @@ BEAT_S = 0.25
 GONE_S = 5.0
 """After a signal it ends so soon at the latest, whatever the terminal does."""
 SAME_ERROR_S = 4.0
+PARTS = {"engine": "engine_work"}
+"""The part of the status that an event changes, where its name is not that of the topic."""
 
 
 class EarmarkApp(App[None]):
@@ -77,6 +80,8 @@ class EarmarkApp(App[None]):
         self.outbox = Outbox(self.box, self._describe)
         self.status: dict[str, Any] = {}
         """What `GET /status` said last, kept up to date by events: deployment, job, ..."""
+        self._newer: Counter[str] = Counter()
+        """How often an event changed that part of `status`."""
         self.names = MicrophoneNames()
         self._trouble = ""
         self._note = ""
@@ -172,7 +177,21 @@ class EarmarkApp(App[None]):
         if page is not None and page is self.screen and page.is_mounted:
             page.beat()
 
+    async def look_at_status(self) -> dict[str, Any]:
+        """`GET /status`, taken into `status`: but for what events have said since it was asked,
+        which is newer than the answer."""
+        before = dict(self._newer)
+        status: dict[str, Any] = await self.box.get("/status")
+        self.status.update(
+            (part, value)
+            for part, value in status.items()
+            if self._newer[part] == before.get(part, 0)
+        )
+        self.names.know(status["microphones"])
+        return status
+
     def _heard(self, topic: str, data: dict[str, Any], shown: Page | None) -> None:
+        self._newer[PARTS.get(topic, topic)] += 1
         if topic == "deployment":
             self.status["deployment"] = data
         elif topic == "job":
@@ -262,11 +281,12 @@ class EarmarkApp(App[None]):
         super().notify(message, **more)
 
     def _refresh_notifications(self) -> None:
-        """On a page they have a line of their own; in front of one Textual's toasts show them."""
-        if self.screen_stack and self.screen is self._shown():
-            for line in self.screen.query(MessageLine):
-                line.show(self._notifications)
-        else:
+        """Pages and dialogs have a line for them; in front of anything else Textual's toasts."""
+        stack = self.screen_stack
+        for screen in stack:
+            for line in screen.query(MessageLine):
+                line.show(self._notifications if screen is stack[-1] else ())
+        if stack and not stack[-1].query(MessageLine):
             super()._refresh_notifications()
 
     def say_error(self, error: EarmarkError) -> None:

@@ -72,18 +72,22 @@ def board_lines(board: Mapping[str, Any] | None) -> list[Content]:
     return lines
 
 
-def health_lines(health: Mapping[str, Any] | None) -> list[Content]:
-    """Of GET /health: a line a check, with its advice where something is wrong."""
+def health_lines(health: Mapping[str, Any] | None, width: int = 100) -> list[Content]:
+    """Of GET /health: a line a check, with its advice where something is wrong. width: cells; what
+    is longer goes on below, and the names stand alone."""
     if health is None:
         return []
     lines = [Content("")]
     names = [safe(check["name"]) for check in health["checks"]]
-    width = max([11, *map(len, names)]) + 1
+    column = max([11, *map(len, names)]) + 1
+    room = max(20, width - column - 2)
     for name, check in zip(names, health["checks"], strict=True):
         mark, style = MARKS.get(check["state"], ("-", "$secondary"))
-        lines.append(Content.assemble((f"{mark} ", style), f"{name:<{width}}{safe(check['says'])}"))
+        words = Content(safe(check["says"])).wrap(room)
         if check["state"] in ("warning", "failing") and check.get("advice"):
-            lines.append(Content(f"{'':{width + 2}}{safe(check['advice'])}"))
+            words += Content(safe(check["advice"])).wrap(room)
+        lines.append(Content.assemble((f"{mark} ", style), f"{name:<{column}}", *words[:1]))
+        lines += [Content.assemble(" " * (column + 2), more) for more in words[1:]]
     return lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -21,10 +21,13 @@ from tui.widgets.key_line import KeyLine
 from tui.widgets.message_line import MessageLine
 from tui.widgets.top_bar import TopBar
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
     from tui.app import EarmarkApp
     from tui.connection import Connection
     from tui.outbox import Outbox
+    from tui.widgets.rows import Rows
 
 LEAST_WIDTH, LEAST_HEIGHT = 80, 24
 
@@ -116,6 +119,24 @@ class Page(Screen[None]):
             group=group or getattr(work, "__name__", "work"),
             exclusive=True,
         )
+
+    def steady(self, rows: Rows, what: str) -> bool:
+        """Whether a key is for the row under the cursor of `rows`; that it is not is said. what:
+        such a row in a word."""
+        if (before := rows.slid) is None:
+            return True
+        rows.settle()
+        words = f"The list has just moved under the cursor, away from {what} {before}: press again."
+        self.notify(words, severity="warning", timeout=4, markup=False)
+        return False
+
+    async def ask(self, dialog: Screen[T]) -> T | None:
+        """What the person answers to `dialog`. For one that follows an answer of the daemon: None
+        when they have gone to another page, or opened something else, before that came."""
+        if self.app.screen is not self:
+            return None
+        answer: T | None = await self.app.push_screen_wait(dialog)
+        return answer
 
     def reload(self) -> None:
         """Fetch everything again, beside the rest."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -114,6 +115,38 @@ async def running(
     app = EarmarkApp(data=box.data, **options)
     async with app.run_test(size=size, notifications=True) as pilot:
         yield app, pilot
+
+
+class SlowLine:
+    """Answers to `get` and `post` of some paths are held back until `come`: what the daemon said
+    has been said, and is still on its way."""
+
+    def __init__(self, app: EarmarkApp, patch: pytest.MonkeyPatch, *paths: str) -> None:
+        self.held: list[str] = []
+        self.came: list[str] = []
+        self._line = asyncio.Event()
+        for verb in ("get", "post"):
+            patch.setattr(app.box, verb, self._slow(getattr(app.box, verb), paths))
+
+    def _slow(self, ask: Callable[..., Any], paths: Sequence[str]) -> Callable[..., Any]:
+        async def slow(path: str, *body: Any, **query: Any) -> Any:
+            answer = await ask(path, *body, **query)
+            if path in paths and not self._line.is_set():
+                self.held.append(path)
+                await self._line.wait()
+                self.came.append(path)
+            return answer
+
+        return slow
+
+    async def until_held(self, pilot: Pilot[None]) -> None:
+        await happens(pilot, lambda: self.held, "an answer on its way")
+
+    async def come(self, pilot: Pilot[None]) -> None:
+        """All of them now, and whatever is drawn of them."""
+        self._line.set()
+        await happens(pilot, lambda: len(self.came) == len(self.held), "the answers")
+        await pilot.pause(0.1)
 
 
 async def shows(pilot: Pilot[None], what: str, timeout: float = 60.0) -> str:

@@ -7,6 +7,8 @@ from typing import TypeVar
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
+from tui.widgets.message_line import MessageLine
+
 T = TypeVar("T")
 
 
@@ -24,12 +26,16 @@ class Dialog(ModalScreen[T]):
     Dialog #dialog-keys { color: $secondary; width: 100%; margin: 1 0 0 0; }
     Dialog Input { background: $panel; }
     Dialog Input:focus { background: $primary 30%; }
-    Dialog > ToastRack { dock: top; align: left top; margin: 0; }
-    Dialog ToastHolder { align-horizontal: left; }
-    Dialog Toast { width: 100%; max-width: 100%; margin: 0; padding: 0 1; }
+    Dialog > MessageLine { dock: bottom; width: 100%; max-height: 2; background: $background;
+                           display: none; }
+    Dialog > MessageLine.-says { display: block; }
     Dialog Button { min-width: 8; margin: 0 2 0 0; }
     Dialog Button:focus { text-style: bold reverse; }
     """
+
+    def on_mount(self) -> None:
+        # Over the page's keys, which do nothing now.
+        self.mount(MessageLine())
 
     def action_close(self) -> None:
         self.dismiss(None)

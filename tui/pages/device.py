@@ -51,6 +51,7 @@ class DevicePage(Page):
         Binding("pagedown", "read(1)", "Read on", show=False, priority=True),
         Binding("pageup", "read(-1)", "Read back", show=False, priority=True),
     ]
+    TOPICS = Page.TOPICS | {"privacy"}
     DEFAULT_CSS = """
     DevicePage MicrophoneRows { max-height: 6; }
     DevicePage #facts { height: 1fr; border-top: solid $panel; padding: 0 1; }
@@ -73,12 +74,12 @@ class DevicePage(Page):
     # --- what is shown -------------------------------------------------------------------------
 
     async def load(self) -> None:
-        status = await self.box.get("/status")
-        self.earmark.status.update(status)
+        status = await self.earmark.look_at_status()
         self.query_one(MicrophoneRows).update_views(status["microphones"])
         board = await self.box.get_known("/board")
         health = await self.box.get_known("/health")
-        lines = [*status_lines(status), *board_lines(board), *health_lines(health)]
+        width = self.query_one("#facts").scrollable_content_region.width
+        lines = [*status_lines(status), *board_lines(board), *health_lines(health, width)]
         self.query_one("#words", Static).update(Content("\n").join(lines))
 
     def heard(self, topic: str, data: dict[str, Any]) -> None:
@@ -104,8 +105,11 @@ class DevicePage(Page):
             facts.scroll_page_up(animate=False)
 
     def _view(self) -> dict[str, Any] | None:
-        row = self.query_one(MicrophoneRows).current
-        return None if row is None else row.data
+        rows = self.query_one(MicrophoneRows)
+        if rows.current is None or not self.steady(rows, "microphone"):
+            return None
+        view: dict[str, Any] = rows.current.data
+        return view
 
     def action_add(self) -> None:
         self.start(self._add)
@@ -114,7 +118,7 @@ class DevicePage(Page):
         found = (await self.box.get("/microphones/available"))["items"]
         known = {f"{device['id']}  {device['name']}": device["id"] for device in found}
         title = "Which microphone?"
-        chosen = await self.app.push_screen_wait(Choose(title, [*known, OTHER], new="This source"))
+        chosen = await self.ask(Choose(title, [*known, OTHER], new="This source"))
         if chosen is None:
             return
         source = known.get(chosen, chosen)
@@ -184,7 +188,7 @@ class DevicePage(Page):
     async def _log(self) -> None:
         lines = (await self.box.get("/log", lines=LOG_LINES))["lines"]
         text = Content("\n".join(safe(line) for line in lines))
-        await self.app.push_screen_wait(TextDialog("The daemon's log", text, end=True))
+        await self.ask(TextDialog("The daemon's log", text, end=True))
 
     def action_backup(self) -> None:
         self.start(self._backup)

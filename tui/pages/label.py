@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from textual.app import ComposeResult
@@ -191,6 +192,8 @@ class LabelPage(Page):
             self.notify(f"No label has the digit {digit}: m chooses.", timeout=3)
 
     def action_accept(self) -> None:
+        if not self.steady(self.query_one(ClipRows), "clip"):
+            return
         clip = self.query_one(ClipRows).clip
         suggested = clip.suggested if clip else None
         if suggested:
@@ -202,24 +205,34 @@ class LabelPage(Page):
         self.start(self._choose)
 
     async def _choose(self) -> None:
-        if not self.query_one(ClipRows).meant():
+        # Those that were meant when it was pressed, whatever happens to the list meanwhile.
+        clips = self.query_one(ClipRows).meant() if self.steady_clips() else []
+        if not clips:
             return
         title = "Which label?"
         chosen = await self.app.push_screen_wait(Choose(title, self.labels, new="New label"))
         if chosen:
-            self._give_made(chosen)
+            self._give_made(chosen, clips)
 
-    def _give_made(self, label: str) -> None:
+    def _give_made(self, label: str, clips: Sequence[Clip] | None = None) -> None:
         """Give a label that may not exist yet: a version from another box suggests its own."""
         if label not in self.labels:
             self.outbox.post(f"label {label}", "post", "/labels", {"name": label})
             self._labels.append({"name": label, "clips": 0, "sessions": 0})
             self._know_digits()
-        self._give(label)
+        self._give(label, clips)
 
-    def _give(self, label: str | None) -> None:
+    def steady_clips(self) -> bool:
+        """Whether a key is for what is marked, or for the clip under the cursor."""
         rows = self.query_one(ClipRows)
-        clips = rows.meant()
+        return bool(rows.marked) or self.steady(rows, "clip")
+
+    def _give(self, label: str | None, clips: Sequence[Clip] | None = None) -> None:
+        rows = self.query_one(ClipRows)
+        if clips is None:
+            clips = rows.meant() if self.steady_clips() else ()
+        if not clips:
+            return
         single = len(clips) == 1
         if self.list.source.leaves:
             self._gone.update((clip.id, clip) for clip in clips)
@@ -227,6 +240,7 @@ class LabelPage(Page):
         rows.mark_none()
         if single and label is not None and not self.list.source.leaves:
             rows.next_unlabelled()
+        rows.settle()
         self.describe()
 
     def _labelled(self, labels: Labels) -> None:
@@ -248,10 +262,12 @@ class LabelPage(Page):
 
     def action_undo(self) -> None:
         change = self.labelling.undo()
+        self.query_one(ClipRows).settle()
         self.notify(f"Taken back: {change.words}" if change else "Nothing to undo.", timeout=2)
 
     def action_redo(self) -> None:
         change = self.labelling.redo()
+        self.query_one(ClipRows).settle()
         self.notify(f"Again: {change.words}" if change else "Nothing to redo.", timeout=2)
 
     def action_next(self) -> None:
@@ -259,7 +275,8 @@ class LabelPage(Page):
             self.notify("Every clip below has a label.", timeout=2)
 
     def action_mark(self) -> None:
-        self.query_one(ClipRows).mark()
+        if self.steady(self.query_one(ClipRows), "clip"):
+            self.query_one(ClipRows).mark()
         self.describe()
 
     def action_mark_range(self) -> None:
@@ -292,6 +309,7 @@ class LabelPage(Page):
         self.after("find", TYPED_S, lambda: self.start(self.list.begin))
 
     def on_input_submitted(self) -> None:
+        self.query_one(ClipRows).settle()  # what is found stands there, and is gone over to
         self.set_focus(self.query_one(ClipRows))
 
     def action_back(self) -> None:

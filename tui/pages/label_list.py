@@ -29,6 +29,8 @@ class LabelList:
         self._answered: object = None
         """The question that the list answers: another one begins at its top."""
         self._fetching = False
+        self._meanwhile: list[dict[str, Any]] = []
+        """The events that came since the list was asked for: its answer may be older."""
 
     @property
     def rows(self) -> ClipRows:
@@ -41,6 +43,7 @@ class LabelList:
         question, waiting = source.question, page.labelling.waiting
         self._asked = asked = self._asked + 1
         self._fetching = True
+        self._meanwhile.clear()
         try:
             found = await source.first(page.box, len(rows.clips) if renew else 0)
             count = await source.count(page.box)
@@ -55,6 +58,7 @@ class LabelList:
             rows.begin(shown, more=more)
         if not renew or not rows.renew(shown, more=more):
             self._cursor = found.cursor
+        self._again()
         page.describe()
         page.look_soon()
 
@@ -62,6 +66,7 @@ class LabelList:
         """The cursor nears the end: fetch the next page, unless that is under way."""
         if self._cursor is not None and not self._fetching and self._page.box.connected:
             self._fetching = True
+            self._meanwhile.clear()
             self._page.start(self._more, group="more")
 
     async def _more(self) -> None:
@@ -74,6 +79,13 @@ class LabelList:
             self._cursor = found.cursor
             shown = self._as_shown(found.items, waiting)
             self.rows.append(shown, more=found.cursor is not None)
+            self._again()
+
+    def _again(self) -> None:
+        """What happened while an answer came, on that answer too."""
+        events, self._meanwhile = self._meanwhile, []
+        for event in events:
+            self._apply(event)
 
     async def recount(self) -> None:
         """Labels were given or changed, here or elsewhere: how many clips have which now."""
@@ -89,6 +101,11 @@ class LabelList:
 
     def heard(self, data: dict[str, Any]) -> None:
         """The event `clip`."""
+        if self._fetching:
+            self._meanwhile.append(data)
+        self._apply(data)
+
+    def _apply(self, data: dict[str, Any]) -> None:
         if data["action"] == "labelled":
             self._page.after("labels", SOON_S, lambda: self._page.start(self.recount))
             self._labelled_elsewhere(data)

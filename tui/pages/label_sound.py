@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from appliance.errors import EarmarkError
 from tui.dialogs.choose import Choose
 from tui.dialogs.confirm import Confirm
 from tui.pages.label_links import LinkBox
@@ -18,8 +19,9 @@ NO_LABEL = "(no label)"
 
 async def play(page: LabelPage) -> None:
     """On the box's own speaker: the marked stretch, or all of it."""
-    if clip := page.query_one(ClipRows).clip:
-        stretch = page.query_one(ClipSound).stretch
+    sound = page.query_one(ClipSound)
+    if clip := sound.clip:
+        stretch = sound.stretch
         body = None if stretch is None else {"start_s": stretch[0], "end_s": stretch[1]}
         await page.box.post(f"/clips/{clip.id}/play", body)
         page.notify(f"The box plays clip {clip.id}; o lets you hear it here.", timeout=2)
@@ -29,12 +31,13 @@ async def hear_here(page: LabelPage) -> None:
     """By a link, in a browser of the person's own."""
     if clip := page.query_one(ClipRows).clip:
         link = await page.box.post(f"/clips/{clip.id}/link")
-        await page.app.push_screen_wait(LinkBox(clip.id, link))
+        await page.ask(LinkBox(clip.id, link))
 
 
 async def cut_stretch(page: LabelPage) -> None:
     """The marked stretch becomes a clip of its own."""
-    clip, sound = page.query_one(ClipRows).clip, page.query_one(ClipSound)
+    sound = page.query_one(ClipSound)
+    clip = sound.clip
     if clip is None or sound.stretch is None:
         page.notify("Mark a stretch first: [ where it begins, ] where it ends.", timeout=4)
         return
@@ -52,13 +55,19 @@ async def cut_stretch(page: LabelPage) -> None:
 async def delete_clips(page: LabelPage) -> None:
     """The marked clips, or the one under the cursor, for ever."""
     rows = page.query_one(ClipRows)
-    clips = rows.meant()
+    clips = rows.meant() if page.steady_clips() else []
     if not clips:
         return
     what = f"clip {clips[0].id}" if len(clips) == 1 else f"{len(clips)} clips"
     detail = "Their sound goes for ever. A clip that a dataset version holds stays."
     if await page.app.push_screen_wait(Confirm(f"Delete {what}?", detail, yes="Delete")):
-        for clip in clips:
-            await page.box.delete(f"/clips/{clip.id}")
-            rows.drop({clip.id})
+        # At once: the next key is for the next clip.
+        rows.drop({clip.id for clip in clips})
+        rows.settle()
         page.describe()
+        try:
+            for clip in clips:
+                await page.box.delete(f"/clips/{clip.id}")
+        except EarmarkError:
+            page.reload()  # those that stay
+            raise

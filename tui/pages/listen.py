@@ -53,6 +53,7 @@ class ListenPage(Page):
         Binding("m", "next_microphone", "Microphone", tooltip="show the next one's sound"),
         Binding("plus,minus", "speed", "Speed", show=False, tooltip="of the spectrogram"),
     ]
+    TOPICS = Page.TOPICS | set(DOING)
     TELLS = frozenset({"detection"})
     LIVE = ("hearing", "spectrum")
 
@@ -69,6 +70,7 @@ class ListenPage(Page):
         self._hearing: Mapping[str, Any] = {}
         self._columns = 0
         self._loudest: list[int] = []
+        self._labels: list[str] = []
         self._silence = ""
         self._speed = 2
         self._looked = 0.0
@@ -89,16 +91,18 @@ class ListenPage(Page):
     # --- what is shown -------------------------------------------------------------------------
 
     async def load(self) -> None:
-        status = await self.box.get("/status")
-        self.earmark.status.update(status)
+        detections = self.query_one(DetectionRows)
+        detections.expect()
+        status = await self.earmark.look_at_status()
         found = await self.box.get("/detections", limit=DETECTIONS)
+        self._labels = [row["name"] for row in (await self.box.get("/labels"))["items"]]
         await self.earmark.names.look(self.box)
         rows = self.query_one(MicrophoneRows)
         first = not rows.rows
         rows.update_views(status["microphones"])
         if first:
             rows.first_running()
-        self.query_one(DetectionRows).update_all(found["items"])
+        detections.update_all(found["items"])
         self._describe()
         self._show_silence()
         await self._look()
@@ -112,6 +116,8 @@ class ListenPage(Page):
             self._sound(data["microphones"])
         elif topic == "hearing":
             self._hearing = data["microphones"]
+        elif topic == "label":
+            self.start(self._look_at_labels)
         elif topic == "detection":
             self.query_one(DetectionRows).put(data["detection"])
         elif topic == "microphone":
@@ -132,6 +138,9 @@ class ListenPage(Page):
         elif now - self._looked >= 0.5:
             self._looked = now
             self._show_hearing()
+
+    async def _look_at_labels(self) -> None:
+        self._labels = [row["name"] for row in (await self.box.get("/labels"))["items"]]
 
     async def _look_slowly(self) -> None:
         views = await self.box.get("/microphones")
@@ -239,9 +248,9 @@ class ListenPage(Page):
         if found is None:
             self.notify(NO_DETECTION, timeout=3)
             return
-        labels = [row["name"] for row in (await self.box.get("/labels"))["items"]]
-        # What most false alarms are, whether anybody has made that label yet.
-        labels = ["background", *(name for name in labels if name != "background")]
+        # Known before: what is typed next is for the dialog, and must not fall on this page's keys.
+        # First what most false alarms are, whether anybody has made that label yet.
+        labels = ["background", *(name for name in self._labels if name != "background")]
         others = [name for name in labels if name != found["label"]]
         question = f"Not {found['label']}. What was it?"
         chosen = await self.app.push_screen_wait(Choose(question, others, new="New label"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -46,6 +47,7 @@ class RecordPage(Page):
         Binding("t", "trigger", "Trigger", tooltip="record by itself what rises, or not"),
         Binding("b", "background", "Background", tooltip="gather ten samples over five minutes"),
     ]
+    TOPICS = Page.TOPICS | {"privacy"}
     LIVE = ("spectrum",)
     DEFAULT_CSS = """
     RecordPage #plan { height: 1; padding: 0 1; }
@@ -58,6 +60,11 @@ class RecordPage(Page):
         self._length = 0
         self._label: str | None = None
         self._recordings: dict[int, dict[str, Any]] = {}
+        self._labels: list[str] = []
+        self._came: list[dict[str, Any]] = []
+        """Clips that were added since the list was asked for."""
+        self._turn = asyncio.Lock()
+        self._presses = 0
         self._looked = 0.0
 
     def body(self) -> ComposeResult:
@@ -77,10 +84,14 @@ class RecordPage(Page):
         await self.earmark.names.look(self.box)
         found = await self.box.get("/recordings")
         self._recordings = {row["id"]: row for row in found["items"] if row["state"] in GOING_ON}
+        self._came.clear()
         clips = await self.box.get("/clips", limit=CLIPS)
         rows = self.query_one("#last", ClipRows)
         rows.say_empty("Nothing is recorded yet.")
         rows.begin(clips["items"], more=False)
+        for clip in self._came:  # while the answer did
+            rows.add_first(clip)
+        self._labels = [row["name"] for row in (await self.box.get("/labels"))["items"]]
         self._describe()
 
     async def _look(self) -> None:
@@ -103,7 +114,10 @@ class RecordPage(Page):
         elif topic == "clip" and data["action"] == "added":
             self.start(self._add, data["clips"], group=f"add {data['clips'][0]}")
         elif topic == "clip" and data["action"] == "deleted":
+            self._came = [clip for clip in self._came if clip["id"] not in data["clips"]]
             self.query_one("#last", ClipRows).drop(set(data["clips"]))
+        elif topic == "label":
+            self.start(self._look_at_labels)
         elif topic == "privacy":
             self._describe()
 
@@ -120,7 +134,12 @@ class RecordPage(Page):
     async def _add(self, clips: list[int]) -> None:
         rows = self.query_one("#last", ClipRows)
         for identifier in clips[-CLIPS:]:
-            rows.add_first(await self.box.get(f"/clips/{identifier}"))
+            clip = await self.box.get(f"/clips/{identifier}")
+            self._came = [*self._came[-CLIPS:], clip]
+            rows.add_first(clip)
+
+    async def _look_at_labels(self) -> None:
+        self._labels = [row["name"] for row in (await self.box.get("/labels"))["items"]]
 
     def beat(self) -> None:
         now = time.monotonic()
@@ -164,7 +183,14 @@ class RecordPage(Page):
         self.action_record()
 
     def action_record(self) -> None:
-        self.start(self._toggle)
+        # Each press on its own, one after another: over a slow line the second one comes before
+        # the daemon has answered the first, and is to end what that began.
+        self._presses += 1
+        self.start(self._toggle_in_turn, group=f"record {self._presses}")
+
+    async def _toggle_in_turn(self) -> None:
+        async with self._turn:
+            await self._toggle()
 
     async def _toggle(self) -> None:
         running = [one for one in self._recordings.values() if one["state"] == "recording"]
@@ -201,7 +227,8 @@ class RecordPage(Page):
         self.start(self._choose_label)
 
     async def _choose_label(self) -> None:
-        labels = [row["name"] for row in (await self.box.get("/labels"))["items"]]
+        # Known before: what is typed next is for the dialog, and must not fall on this page's keys.
+        labels = list(self._labels)
         title = "What is recorded?"
         chosen = await self.app.push_screen_wait(
             Choose(title, [*labels, NO_LABEL], new="New label")
@@ -210,6 +237,7 @@ class RecordPage(Page):
             return
         if chosen not in labels and chosen != NO_LABEL:
             await self.box.post("/labels", {"name": chosen})
+            self._labels.append(chosen)
         self._label = None if chosen == NO_LABEL else chosen
         self._describe()
 

@@ -55,6 +55,7 @@ class TrainPage(Page):
         super().__init__()
         self._readiness: dict[str, Any] = {}
         self._outdated = False
+        self._asked = 0
         self._looked = 0.0
         self._beats = 0
 
@@ -76,13 +77,16 @@ class TrainPage(Page):
 
     async def load(self) -> None:
         await self._look_ready()
-        jobs = await self.box.get("/jobs", limit=JOBS)
-        self.query_one(JobRows).update_all(jobs["items"])
+        await self._look_queue()
         await self._follow()
 
     async def _look_ready(self) -> None:
         self._outdated = False
-        self._readiness = await self.box.get("/readiness")
+        self._asked = asked = self._asked + 1
+        readiness = await self.box.get("/readiness")
+        if asked != self._asked:
+            return  # asked again since: an answer on its way is newer
+        self._readiness = readiness
         self.query_one(ReadinessRows).update_all(self._readiness)
         self.query_one("#why", Static).update(self._why())
         self.query_one("#train", Button).disabled = not self._readiness["ready"]
@@ -103,6 +107,7 @@ class TrainPage(Page):
         points = []
         if job is not None:
             points = (await self.box.get(f"/jobs/{job['id']}/progress"))["items"]
+            job = rows.get(job["id"]) or job  # it may have ended while they came
         self.query_one(JobPanel).begin(job, points)
         await self._look_device()
 
@@ -134,8 +139,10 @@ class TrainPage(Page):
             self.start(self._look_device)
 
     async def _look_queue(self) -> None:
+        rows = self.query_one(JobRows)
+        rows.expect()
         jobs = await self.box.get("/jobs", limit=JOBS)
-        self.query_one(JobRows).update_all(jobs["items"])
+        rows.update_all(jobs["items"])
 
     # --- what the keys do ----------------------------------------------------------------------
 
@@ -153,7 +160,7 @@ class TrainPage(Page):
             return
         first = await self.box.get("/jobs/specification")
         versions = [row["name"] for row in (await self.box.get("/versions"))["items"]]
-        body = await self.app.push_screen_wait(Training(first, versions, asker(self.box.get)))
+        body = await self.ask(Training(first, versions, asker(self.box.get)))
         if body is None:
             return
         job = await self.box.post("/jobs", body)
@@ -167,8 +174,9 @@ class TrainPage(Page):
         self.start(self._cancel)
 
     async def _cancel(self) -> None:
-        job = self.query_one(JobRows).selected
-        if job is None:
+        rows = self.query_one(JobRows)
+        job = rows.selected
+        if job is None or not self.steady(rows, "training"):
             return
         if job["state"] in ENDED:
             self.notify(f"Training {job['id']} has ended already.", timeout=3)
@@ -197,7 +205,7 @@ class TrainPage(Page):
         ]
         lines += ["", *[safe(line) for line in text.splitlines()]]
         title = f"Training {job['id']}: its moves, and what it wrote"
-        self.app.push_screen(TextDialog(title, Content("\n".join(lines)), end=True))
+        await self.ask(TextDialog(title, Content("\n".join(lines)), end=True))
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         self.action_version()

@@ -106,9 +106,8 @@ class VersionsPage(Page):
     async def load(self) -> None:
         found = (await self.box.get("/versions"))["items"]
         rows = self.query_one(VersionRows)
-        shadow = await self.live.look()
+        await self.live.look()
         rows.update_all(found)
-        rows.shadow(shadow["version"] if shadow else "")
         if self._wanted and rows.go_to(self._wanted):
             self._wanted = ""
         await self._detail()
@@ -228,7 +227,8 @@ class VersionsPage(Page):
         version = self._selected()
         if version is None:
             self.notify("No version yet: train one on F4.", timeout=3)
-        return version
+            return None
+        return version if self.steady(self.query_one(VersionRows), "version") else None
 
     def action_deploy(self) -> None:
         if version := self._meant():
@@ -272,7 +272,7 @@ class VersionsPage(Page):
             return
         sides = [(await self._both(name)) for name in (other, version["name"])]
         title = f"{other} and {version['name']}"
-        self.app.push_screen(TextDialog(title, comparison_words(sides)))
+        await self.ask(TextDialog(title, comparison_words(sides)))
 
     async def _other(self, name: str) -> str | None:
         """The marked version, or one that is chosen now, to hold `name` against."""

@@ -32,6 +32,8 @@ class Live:
 
     def __init__(self, page: VersionsPage) -> None:
         self._page = page
+        self._told = 0
+        """How often an event or an answer said how a comparison or the shadow is."""
         self._begun: dict[int, dict[str, Any]] = {}
         """What was asked for, by the comparison that it waits for."""
 
@@ -41,9 +43,10 @@ class Live:
 
     # --- what is shown -------------------------------------------------------------------------
 
-    async def look(self) -> dict[str, Any] | None:
-        """Fetch what goes on now; the shadow that runs."""
+    async def look(self) -> None:
+        """Fetch what goes on now."""
         box, page = self._page.box, self._page
+        told = self._told
         self._going.build(page.earmark.status.get("engine_work"))
         known = await box.get_known("/comparisons", limit=1)
         newest = known["items"][0] if known and known["items"] else None
@@ -52,15 +55,18 @@ class Live:
             if running:
                 newest = await box.get(f"/comparisons/{newest['id']}")  # with its progress
             shown = self._going.comparison
-            if running or newest["id"] in self._begun or (shown and shown["id"] == newest["id"]):
+            mine = running or newest["id"] in self._begun
+            # What was told while it came is newer.
+            if told == self._told and (mine or (shown and shown["id"] == newest["id"])):
                 self.compared(newest)
+        told = self._told
         known = await box.get_known("/shadow")
-        shadow: dict[str, Any] | None = known["current"] if known else None
-        self._going.listen_silently(shadow)
-        return shadow
+        if told == self._told:
+            self._shadow_is(known["current"] if known else None)
 
     def compared(self, comparison: Mapping[str, Any]) -> None:
         """A comparison as it is now."""
+        self._told += 1
         self._going.compare(comparison)
         if comparison["state"] == "running":
             return
@@ -79,6 +85,10 @@ class Live:
         shown = self._going.shadow
         if current is None and shown is not None and shown["id"] != shadow["id"]:
             return  # an earlier one
+        self._told += 1
+        self._shadow_is(current)
+
+    def _shadow_is(self, current: Mapping[str, Any] | None) -> None:
         self._going.listen_silently(current)
         self._page.query_one(VersionRows).shadow(current["version"] if current else "")
 
@@ -152,7 +162,7 @@ class Live:
         opens = "Enter on an event: its sound becomes a clip, on the Label screen" if events else ""
         rows = partial(report_rows, comparison)
         shown = Facts(f"{title}: {comparison['state']}", rows, actions, opens=opens)
-        answer = await self._page.app.push_screen_wait(shown)
+        answer = await self._page.ask(shown)
         if answer == FORCE:
             if "precision" in asked:
                 await self._go({**asked, "force": True})
@@ -177,7 +187,7 @@ class Live:
             await self._show_shadow(current)
         else:
             question = f"{name} listens silently beside what is deployed. Which precision?"
-            precision = await self._page.app.push_screen_wait(Choose(question, PRECISIONS))
+            precision = await self._page.ask(Choose(question, PRECISIONS))
             if precision is not None:
                 body = {"version": name, "precision": precision}
                 begun = await self._page.box.call(
@@ -191,7 +201,7 @@ class Live:
         if shadow["disagreements"]:
             actions[SHOW] = "Disagreements"
         shown = Facts(f"{name} listens silently", partial(shadow_rows, shadow), actions)
-        answer = await self._page.app.push_screen_wait(shown)
+        answer = await self._page.ask(shown)
         if answer == END:
             ended = await self._page.box.delete("/shadow")
             self._page.notify(f"{ended['version']} listens no more.", timeout=4, markup=False)

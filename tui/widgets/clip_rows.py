@@ -102,6 +102,7 @@ class ClipRows(Rows):
 
     def drop(self, identifiers: set[int]) -> None:
         """These are not in the list any more; the cursor goes to the next one that is."""
+        before = self._under
         places = self.clips.remove(identifiers)
         if not places:
             return
@@ -109,13 +110,14 @@ class ClipRows(Rows):
         if self._anchor in identifiers:
             self._anchor = None
         self._cursor -= bisect_left(places, self._cursor)
-        self._moved()
+        self._moved(before)
         self._want()
 
     def put_back(self, clips: Iterable[Clip]) -> None:
         """Clips that had gone, where the cursor is; it goes to the first of them."""
+        before = self._under
         self.clips.insert(self._cursor, clips)
-        self._moved()
+        self._moved(before)
 
     def add_first(self, item: Mapping[str, Any]) -> bool:
         """A clip that has just come: above the others; the cursor stays on its own. False when
@@ -129,7 +131,7 @@ class ClipRows(Rows):
             self._keep_in_sight()
             self._redraw()
         else:
-            self._moved()
+            self._moved(None)
         return True
 
     def go_to(self, key: Any) -> bool:
@@ -139,7 +141,7 @@ class ClipRows(Rows):
         return place is not None
 
     def _put(self, clips: ClipList) -> None:
-        before = self.clip
+        before, row = self.clip, self._under
         line = self._cursor - self._offset
         self._hold(clips)
         place = None if before is None else clips.place(before.id)
@@ -152,17 +154,25 @@ class ClipRows(Rows):
             if before is None:
                 self.post_message(self.Moved(self, self.current))
         else:
-            self._moved()
+            self._moved(row)
         self._want()
 
-    def _moved(self) -> None:
-        """Another clip is under the cursor."""
+    def _moved(self, before: Row | None) -> None:
+        """Another clip is under the cursor than `before`."""
         self._cursor = max(0, min(self._cursor, len(self.clips) - 1))
         self._keep_in_sight()
         self._redraw()
+        now = self.clip
+        if before is not None and (now is None or now.id != before.key):
+            self.slid_from(before)
         self.post_message(self.Moved(self, self.current))
 
     # --- which are meant -----------------------------------------------------------------------
+
+    @property
+    def _under(self) -> Row | None:
+        clip = self.clip
+        return None if clip is None else Row(clip.id, _LAZY, clip)
 
     @property
     def clip(self) -> Clip | None:

@@ -54,6 +54,11 @@ class ClipSound(Widget):
         """How many bands: two share a line."""
         return max(2, min(64, 2 * (self.size.height - 3)))
 
+    @property
+    def clip(self) -> Clip | None:
+        """The clip that is shown, to which marker and stretch belong."""
+        return self._clip
+
     def show(self, clip: Clip | None, outline: dict[str, Any] | None) -> None:
         """Another clip, or the picture of the same one."""
         if (clip and clip.id) != (self._clip and self._clip.id):

@@ -12,9 +12,6 @@ from tui.draw import fit
 from tui.widgets.rows import Row, Rows
 
 MOST = 200
-MEANT_S = 0.5
-"""A key that comes so soon after a new detection was meant for the one before: nobody reads and
-presses faster."""
 
 
 class DetectionRows(Rows):
@@ -24,20 +21,23 @@ class DetectionRows(Rows):
         super().__init__("Nothing was detected yet.", head="Detections", follow_top=True, **rest)
         self._name_of = name_of
         self._known: dict[int, dict[str, Any]] = {}
-        self._came = 0.0
-        self._before: int | None = None
+        self._told: dict[int, dict[str, Any]] = {}
+
+    def expect(self) -> None:
+        """`update_all` will follow: what `put` says from now on is newer than that."""
+        self._told.clear()
 
     def update_all(self, items: Sequence[dict[str, Any]]) -> None:
-        self._known = {item["id"]: item for item in items}
+        self._known = {item["id"]: item for item in items} | self._told
         self._show()
 
     def put(self, item: dict[str, Any]) -> None:
         """A new one, or another state of a known one."""
-        if item["id"] not in self._known and self._cursor == 0 and self.current is not None:
-            self._came, self._before = time.monotonic(), self.current.key
+        self._told[item["id"]] = item
         self._known[item["id"]] = item
         for identifier in sorted(self._known)[:-MOST]:
             del self._known[identifier]
+            self._told.pop(identifier, None)
         self._show()
 
     def renamed(self) -> None:
@@ -53,8 +53,8 @@ class DetectionRows(Rows):
     def meant(self) -> dict[str, Any] | None:
         """The one that a key is for; the cursor goes there when a new one had just pushed it
         away."""
-        if time.monotonic() - self._came < MEANT_S and self._cursor == 0:
-            self.go_to(self._before)
+        if (before := self.slid) is not None:
+            self.go_to(before)
         return self.selected
 
     def on_resize(self) -> None:

@@ -65,6 +65,7 @@ class JobPanel(Vertical):
 
     def _show(self) -> None:
         self.query_one("#job-words", Static).update(self._words())
+        self.query_one("#curves").display = self._job is not None
         own = own_training(self._points)
         self.query_one("#loss", Curve).show([point.get("loss") for point in own])
         self.query_one("#accuracy", Curve).show([point.get("accuracy") for point in own])

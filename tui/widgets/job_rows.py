@@ -24,14 +24,23 @@ class JobRows(Rows):
         head = f"{'job':>4} {'state':<10} {'dataset':<14} {'what':<30}"
         super().__init__("No training yet.", head=head, **rest)
         self._known: dict[int, dict[str, Any]] = {}
+        self._told: dict[int, dict[str, Any]] = {}
+
+    def expect(self) -> None:
+        """`update_all` will follow: what `put` says from now on is newer than that."""
+        self._told.clear()
 
     def update_all(self, items: Sequence[dict[str, Any]]) -> None:
-        self._known = {item["id"]: item for item in items}
+        self._known = {item["id"]: item for item in items} | self._told
         self._show()
+
+    def get(self, identifier: int) -> dict[str, Any] | None:
+        """That job as it is now."""
+        return self._known.get(identifier)
 
     def put(self, item: dict[str, Any]) -> None:
         """One has moved, or says how far it is."""
-        self._known[item["id"]] = item
+        self._known[item["id"]] = self._told[item["id"]] = item
         self._show()
 
     @property

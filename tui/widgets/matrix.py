@@ -93,7 +93,7 @@ class Matrix(Widget, can_focus=True):
             content = Content("nothing was judged" if y == 0 else "")
         elif y == 0:
             content = Content.assemble(
-                ("labelled \\ predicted".ljust(NAME_WIDTH)[:NAME_WIDTH], "$secondary"),
+                ("label \\ predicted".ljust(NAME_WIDTH), "$secondary"),
                 *[(f"{column + 1:>{CELL - 1}} ", "bold") for column in seen],
             )
         elif y == self.size.height - 1:

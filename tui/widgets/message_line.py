@@ -51,6 +51,7 @@ class MessageLine(Widget):
         if worst is not self._shown:
             before = self._lines(self._room)
             self._shown = worst
+            self.set_class(worst is not None, "-says")
             self._text = Content("") if worst is None else _content(worst)
             self.refresh(layout=self._lines(self._room) != before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.visual import Visual
 from textual.widget import Widget
+
+MEANT_S = 0.8
+"""A key that comes so soon after another row slid under the cursor was meant for the one before:
+over a slow line it was on its way already."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ class Rows(Widget, can_focus=True):
         self._cursor = 0
         self._offset = 0
         self._drawn: dict[int, Strip] = {}
+        self._slid: tuple[float, Any] | None = None
+        """When another row came under the cursor by itself, and the key of the one before."""
 
     # --- what is shown -------------------------------------------------------------------------
 
@@ -137,7 +144,28 @@ class Rows(Widget, can_focus=True):
         self._redraw()
         after = self.current
         if (before and before.key) != (after and after.key):
+            self.slid_from(before)
             self.post_message(self.Moved(self, after))
+
+    # --- which row a key is for ----------------------------------------------------------------
+
+    def slid_from(self, before: Row | None) -> None:
+        """Another row is under the cursor, and not by a key."""
+        if before is not None and self.slid is None:
+            self._slid = (time.monotonic(), before.key)
+
+    def settle(self) -> None:
+        """The person has brought it there: the next key is for it."""
+        self._slid = None
+
+    @property
+    def slid(self) -> Any | None:
+        """The key of the row that a key pressed now was meant for, where that is not the one under
+        the cursor any more."""
+        if self._slid is None or time.monotonic() - self._slid[0] >= MEANT_S:
+            return None
+        now = self.current
+        return self._slid[1] if now is None or now.key != self._slid[1] else None
 
     def content_of(self, row: Row) -> Content:
         """What stands in the line of `row`: a long list makes it only for the lines in sight."""
@@ -196,6 +224,7 @@ class Rows(Widget, can_focus=True):
         return max(1, self.size.height - self._head_lines)
 
     def _go(self, index: int) -> None:
+        self.settle()
         index = max(0, min(index, len(self._rows) - 1))
         if index == self._cursor or not self._rows:
             return
