@@ -21,6 +21,7 @@ from appliance.errors import EarmarkError
 from tui.commands import Commands
 from tui.connection import Away, Connection, There
 from tui.dialogs.confirm import Confirm
+from tui.dialogs.dialog import Dialog
 from tui.dialogs.help import Help
 from tui.keys import keys_of
 from tui.names import MicrophoneNames
@@ -286,7 +287,7 @@ class EarmarkApp(App[None]):
         for screen in stack:
             for line in screen.query(MessageLine):
                 line.show(self._notifications if screen is stack[-1] else ())
-        if stack and not stack[-1].query(MessageLine):
+        if not stack or not isinstance(stack[-1], (Page, Dialog)):
             super()._refresh_notifications()
 
     def say_error(self, error: EarmarkError) -> None:

@@ -55,6 +55,9 @@ class MessageLine(Widget):
             self._text = Content("") if worst is None else _content(worst)
             self.refresh(layout=self._lines(self._room) != before)
 
+    def on_mount(self) -> None:
+        self.app._refresh_notifications()
+
     def on_click(self, event: Click) -> None:
         if self._shown is not None:
             self.app._unnotify(self._shown)
