@@ -69,7 +69,7 @@ def tail(hits: int, total: int) -> float:
     if hits <= 0:
         return 1.0
     ways = sum(math.comb(total, k) for k in range(hits, total + 1))
-    return ways / 2**total
+    return ways / (1 << total)
 
 
 def in_hours(hours: float) -> str:
