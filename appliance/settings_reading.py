@@ -183,6 +183,15 @@ def _from_text(row: SettingHelp, text: str) -> Any:
     return text
 
 
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple: "a list of texts",
+}
+
+
 def _checked(row: SettingHelp, value: Any, origin: str) -> Any:
     wanted = type(row.default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
@@ -191,7 +200,7 @@ def _checked(row: SettingHelp, value: Any, origin: str) -> Any:
         value = tuple(str(part) for part in value)
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise InvalidInput(
-            f"{origin}: {row.name} is {value!r}, which is not a {wanted.__name__}",
+            f"{origin}: {row.name} is {value!r}, which is not {_KINDS[wanted]}",
             f"{row.help}; the default is {row.default!r}",
         )
     if row.name == "privacy.quiet_hours":

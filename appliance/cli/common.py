@@ -168,7 +168,15 @@ def suggest(
             import difflib
 
             near = difflib.get_close_matches(args[0], known, n=1, cutoff=0.6)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            top = ctx.find_root().command
+            if near:
+                hint = f" Did you mean {near[0]!r}?"
+            elif ctx.parent is None:
+                hint = " See 'earmark --help'."
+            elif isinstance(top, click.Group) and args[0] in top.list_commands(ctx):
+                hint = f" There is 'earmark {args[0]}'."
+            else:
+                hint = f" Here are: {', '.join(known)}."
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx) from error
         raise
 

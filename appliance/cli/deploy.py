@@ -230,6 +230,7 @@ def thresholds(state: State, context: click.Context) -> None:
         rows = [
             client.get(f"/labels/{quoted(label['name'])}/threshold")
             for label in client.get("/labels")["items"]
+            if label["name"] != "background"  # it is never reported
         ]
     if state.json:
         emit({"items": rows})

@@ -21,6 +21,8 @@ from appliance.cli.output import Column, decibel, fold, note, right, safe, say, 
 from appliance.cli.triggers import switch, trigger_options
 
 STARTS_WITHIN_S = 4.0
+HEARD = ("running", "silent", "stuck")
+"""States in which sound comes, so that there is a level."""
 
 
 @group(
@@ -72,7 +74,7 @@ def show_microphones(microphones: list[dict[str, Any]]) -> None:
                 microphone["name"],
                 microphone["source"],
                 status.get("state") or ("off" if not microphone["enabled"] else "stopped"),
-                decibel(status.get("level_dbfs")),
+                decibel(status.get("level_dbfs")) if status.get("state") in HEARD else "-",
                 f"{status['rate']} Hz" if status.get("rate") else "",
                 status.get("lost_frames"),
                 f"{microphone['gain_db']:+.0f} dB",

@@ -85,7 +85,9 @@ def import_sounds(
     The same file twice is one clip. Run it again after an interruption: it sends what is missing.
     """
     from appliance.cli.import_folder import plan_import
+    from appliance.library.names import label_name
 
+    label = None if label is None else label_name(label)  # before any file is read
     if session_column and session_pattern:
         raise click.UsageError("give --session-column or --session-pattern, not both")
     plan = plan_import(

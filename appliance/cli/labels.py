@@ -190,6 +190,8 @@ def merge(state: State, source: str, into: str, yes: bool) -> None:
     with state.client() as client:
         clips = count(known_label(client, source)["clips"], "clip")
         known_label(client, into)
+        if source == into:
+            raise click.UsageError(f"{safe(source)} cannot be merged into itself: name two labels")
         confirmed(state, f"Label {clips} of {safe(source)} as {safe(into)} instead?", yes)
         merged = client.post(f"/labels/{quoted(source)}/merge", {"into": into})
     if state.json:
@@ -213,4 +215,4 @@ def delete(state: State, name: str, yes: bool) -> None:
     if state.json:
         emit({"deleted": name, **(answer or {})})
     else:
-        say(f"{safe(name)} is deleted.")
+        say(f"{safe(name)} is deleted; {clips} without a label now.")

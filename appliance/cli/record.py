@@ -100,7 +100,7 @@ def _say_if_new(client: Client, label: str) -> None:
     known = [row["name"] for row in client.get("/labels")["items"]]
     if label not in known:
         meant = did_you_mean(label, known)
-        hint = f"; {meant} Then: earmark labels merge" if meant else ""
+        hint = f"; {meant} Then `earmark labels merge` joins the two" if meant else ""
         note(f"{safe(label)} is a new label{safe(hint)}", "yellow")
 
 

@@ -23,6 +23,9 @@ def test_an_import_that_is_run_again(library: Shell, sounds: Path) -> None:
     assert f"0 files imported as 0 clips, {3 * EACH} already there, 2 failed" in done.out
     assert "failed  dog/text.wav: " in done.err
     assert "failed  rain/empty.wav: " in done.err
+    refused = library("import", sounds, "--label", "a/b")
+    assert refused.status == 1
+    assert refused.err.startswith("earmark: 'a/b' cannot be a label")
 
 
 def test_labels_and_readiness(library: Shell) -> None:
@@ -39,7 +42,13 @@ def test_labels_and_readiness(library: Shell) -> None:
     assert library.json("thresholds", "set", "eagle owl", "0.9")["own"] is True
     assert library("thresholds", "set", "eagle owl", "1.9").status == 1
     assert library.json("thresholds", "reset", "eagle owl")["own"] is False
-    assert {row["label"] for row in library.json("thresholds")["items"]} >= {"dog", "eagle owl"}
+    assert library("labels", "create", "background").status == 0
+    refused = library("thresholds", "set", "background", "0.9")
+    assert refused.status == 1
+    assert "background is never reported" in refused.err
+    labels = {row["label"] for row in library.json("thresholds")["items"]}
+    assert labels >= {"dog", "eagle owl"}
+    assert "background" not in labels
     assert library("labels", "delete", "eagle owl", "--yes").status == 0
     assert library("labels", "delete", "eagle owl", "--yes").status == 1
     assert library("labels", "create", "two\nlines").status == 1

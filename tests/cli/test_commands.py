@@ -128,6 +128,8 @@ def test_status_imports_neither_torch_nor_fastapi(fake: FakeDaemon) -> None:
     [
         (["stats"], "No such command 'stats'. Did you mean 'status'?"),
         (["devices", "ad"], "No such command 'ad'. Did you mean 'add'?"),
+        (["clips", "label", "1"], "There is 'earmark label'."),
+        (["thresholds", "dog", "0.5"], "Here are: reset, set."),
         (["import"], "Missing argument 'PATH'"),
         (["record", "fast"], "is not a duration"),
         (["record", "0"], "more than 0"),

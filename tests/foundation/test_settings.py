@@ -33,9 +33,9 @@ def test_other_variables_of_ours_are_no_settings() -> None:
         ("[http]\nprot = 1\n", "unknown setting 'http.prot'", "did you mean 'http.port'?"),
         ("[listne]\n", "unknown setting 'listne'", "did you mean"),
         ("port = 1\n", "unknown setting 'port'", "http.port"),
-        ('[http]\nport = "many"\n', "not a int", "default is 8710"),
+        ('[http]\nport = "many"\n', "not a whole number", "default is 8710"),
         ("[listen]\nthreshold = 1.5\n", "outside 0 to 1", "score"),
-        ("[http]\nport = true\n", "not a int", "port"),
+        ("[http]\nport = true\n", "not a whole number", "port"),
         ("[http\n", "earmark.toml", "mend"),
     ],
 )

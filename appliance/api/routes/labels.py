@@ -17,6 +17,7 @@ from appliance.api.schemas.clips import (
 from appliance.api.services import Author, Services, ServicesDep
 from appliance.errors import InvalidInput
 from appliance.library.labels import LabelCount
+from appliance.library.names import BACKGROUND
 from appliance.library.readiness import Readiness, readiness
 
 router = APIRouter(tags=["labels"])
@@ -67,6 +68,11 @@ def set_threshold(
     label = services.labels.get(name).name
     if not body.model_fields_set:
         raise InvalidInput("neither a threshold nor a rate", "give value, or per_day")
+    if label == BACKGROUND and (body.value is not None or body.per_day is not None):
+        raise InvalidInput(
+            f"{BACKGROUND} is never reported, so it needs no threshold",
+            "set those of the labels that are reported: `earmark thresholds`",
+        )
     if body.per_day is not None:
         if body.value is not None:
             raise InvalidInput("a threshold and a rate at once", "give value or per_day, not both")
