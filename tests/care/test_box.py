@@ -62,8 +62,8 @@ def test_health_names_what_is_wrong_and_what_to_do(box: Box, tmp_path: Path) -> 
     seen = box.client.get("/health")
     names = [check["name"] for check in seen["checks"]]
     assert names == [
-        "settings", "microphones", "detection", "disk", "database", "gpu", "tensorrt", "torch", "clock",
-        "temperature", "queue", "speech filter", "backup age", "notices",
+        "settings", "microphones", "detection", "disk", "database", "gpu", "tensorrt", "torch",
+        "clock", "temperature", "queue", "speech filter", "backup age", "notices",
     ]  # fmt: skip
     assert check_of(seen, "database")["state"] == "ok"
     assert check_of(seen, "microphones")["state"] == "not applicable"
