@@ -39,7 +39,6 @@ class Periodic:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @property
     def stopping(self) -> bool:
         """Whether `stop` was called: a long turn asks, and ends early."""
         return self._stopping.is_set()
@@ -70,16 +69,17 @@ class Periodic:
         """The same, and `wake` ends the wait, too; it is used up by that."""
         self._wake.wait(seconds)
         self._wake.clear()
-        return self.stopping
+        return self.stopping()
 
     def _run(self) -> None:
         if self._nice:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         wait = self._first_s
-        while True:
+        # `doze` may have used up the wake-up of `stop`: so it is asked before each wait, too.
+        while not self.stopping():
             self._wake.wait(wait() if callable(wait) else wait)
             self._wake.clear()
-            if self.stopping:
+            if self.stopping():
                 return
             try:
                 self._turn()

@@ -60,7 +60,7 @@ class Fingerprints:
     def finish(self, within_s: float) -> bool:
         """Compare what is left now, at full speed; whether all of it was done in that time."""
         until = clock.seconds() + within_s
-        while not self._periodic.stopping and clock.seconds() < until:
+        while not self._periodic.stopping() and clock.seconds() < until:
             if not self.batch():
                 return True
         return False
@@ -71,7 +71,7 @@ class Fingerprints:
             self._periodic.wake()
 
     def _turn(self) -> None:
-        while self._added.is_set() and not self._periodic.stopping:
+        while self._added.is_set() and not self._periodic.stopping():
             self._added.clear()
             self._periodic.rest(SETTLED_S)
         try:
@@ -81,7 +81,7 @@ class Fingerprints:
 
     def _catch_up(self) -> None:
         done = 0
-        while not self._periodic.stopping:
+        while not self._periodic.stopping():
             if self._busy():
                 self._periodic.rest(BUSY_WAIT_S)
                 continue
@@ -105,7 +105,7 @@ class Fingerprints:
         due = [clip for clip in waiting if clip not in self._given_up][:BATCH]
         found: dict[int, Fingerprint] = {}
         for clip in self._clips.get_many(due):
-            if self._periodic.stopping:
+            if self._periodic.stopping():
                 break
             try:
                 found[clip.id] = fingerprint(*read_flac(self._clips.path(clip)))

@@ -127,7 +127,7 @@ class Inspection:
         try:
             for shard in self._shards(after=run.shard):
                 looked = self._look_at(shard)
-                if self._periodic.stopping:
+                if self._periodic.stopping():
                     return
                 self._run = replace(self._run, shard=shard.name)
                 if looked:
@@ -150,7 +150,7 @@ class Inspection:
         rows = self._table.rows(shard.name)
         before = self._run
         for path in sorted(shard.iterdir()) if shard.is_dir() else ():
-            if self._periodic.stopping:
+            if self._periodic.stopping():
                 return True
             self._file(path, rows)
         for sha256, clip in rows.items():

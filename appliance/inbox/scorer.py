@@ -93,7 +93,7 @@ class Scorer:
         """Judge everything that is due, then put it in order."""
         done = 0
         given_up: set[int] = set()
-        while not self._periodic.stopping:
+        while not self._periodic.stopping():
             if self._busy():
                 self._periodic.rest(BUSY_WAIT_S)
                 continue
@@ -110,13 +110,13 @@ class Scorer:
                     found.append(self._judge(clip, live[1] if live else None))
                 except EarmarkError as error:
                     log.warning("clip %d cannot be judged for the inbox: %s", clip.id, error)
-                if self._periodic.stopping:
+                if self._periodic.stopping():
                     break
             given_up.update(set(due) - {one.clip for one in found})
             self._inbox.judge(version, found)
             done += len(found)
             self._periodic.rest(min(LONGEST_REST_S, REST * (clock.seconds() - began)))
-        if done and not self._periodic.stopping:
+        if done and not self._periodic.stopping():
             self.order()
             log.info("%d clips judged for the inbox", done)
 
