@@ -10,6 +10,9 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 
+Wait = float | Callable[[], float | None] | None
+
+
 class Periodic:
     """`turn` is called, then there is a wait, then it is called again. Thread-safe.
 
@@ -20,9 +23,9 @@ class Periodic:
         self,
         name: str,
         turn: Callable[[], object],
-        every_s: float | Callable[[], float | None],
+        every_s: Wait,
         *,
-        first_s: float | None = 0.0,
+        first_s: Wait = 0.0,
         nice: int = 0,
     ) -> None:
         """every_s: seconds from a turn's end to the next, or what gives them, asked after each
@@ -36,7 +39,6 @@ class Periodic:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @property
     def stopping(self) -> bool:
         """Whether `stop` was called: a long turn asks, and ends early."""
         return self._stopping.is_set()
@@ -63,17 +65,24 @@ class Periodic:
         """For a turn: wait; True when it shall end, since `stop` was called."""
         return self._stopping.wait(seconds)
 
+    def doze(self, seconds: float) -> bool:
+        """The same, and `wake` ends the wait, too; it is used up by that."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+        return self.stopping()
+
     def _run(self) -> None:
         if self._nice:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
-        wait_s = self._first_s
-        while True:
-            self._wake.wait(wait_s)
+        wait = self._first_s
+        # `doze` may have used up the wake-up of `stop`: so it is asked before each wait, too.
+        while not self.stopping():
+            self._wake.wait(wait() if callable(wait) else wait)
             self._wake.clear()
-            if self.stopping:
+            if self.stopping():
                 return
             try:
                 self._turn()
             except Exception:
                 log.exception("%s: a turn failed, the next one comes", self.name)
-            wait_s = self._every_s() if callable(self._every_s) else self._every_s
+            wait = self._every_s

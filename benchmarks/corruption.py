@@ -106,11 +106,12 @@ DAMAGES = (noise, zeros, cut_off, header, gone, all_noise, bytes_here_and_there)
 
 @dataclass
 class Tally:
-    """`deleted`: sounds that are nowhere; `newer_labels`: of the clips newer than the backup, those
+    """`dead`: daemons that did not start or did not come to an end; `deleted`: sounds that are nowhere; `newer_labels`: of the clips newer than the backup, those
     whose label was read from the damaged file, of `newer`."""
 
     trials: int = 0
     recovered: int = 0
+    dead: int = 0
     deleted: int = 0
     slowest_start_s: float = 0.0
     newer: int = 0
@@ -152,8 +153,10 @@ def _store(clips: Clips, folder: DataFolder, numbers: range) -> dict[str, str]:
     return {piece.piece.sha256: str(piece.label) for piece in pieces}
 
 
-def trial(place: Path, number: int, masters: Masters, program: tuple[str, ...]) -> list[str]:
-    """One of them, in `place`: what is wrong afterwards, and the seconds of the start first."""
+def trial(
+    place: Path, number: int, masters: Masters, program: tuple[str, ...]
+) -> tuple[float | None, list[str]]:
+    """One of them, in `place`: seconds of the start, and what is wrong afterwards."""
     folder = DataFolder(place / "box")
     shutil.copytree(masters.folders[number // len(DAMAGES) % 2], folder.root)
     DAMAGES[number % len(DAMAGES)](folder.database, random.Random(number))
@@ -168,11 +171,11 @@ def trial(place: Path, number: int, masters: Masters, program: tuple[str, ...]) 
         started = time.monotonic() - began
         _wait(process, folder, lambda: not folder.rebuild.exists())
     except TimeoutError as error:
-        return ["inf", f"{error}: {log.read_text()[-300:]}"]
+        return None, [f"{error}: {log.read_text()[-300:]}"]
     finally:
         process.terminate()
         process.wait(60)
-    return [str(started), *wrong(folder, masters)]
+    return started, wrong(folder, masters)
 
 
 def _answers(folder: DataFolder) -> bool:
@@ -233,10 +236,11 @@ def run(count: int, masters: Masters, place: Path, program: tuple[str, ...]) -> 
     for number in range(count):
         here = place / str(number)
         here.mkdir()
-        started, *says = trial(here, number, masters, program)
+        started, says = trial(here, number, masters, program)
         tally.trials += 1
         tally.recovered += not says
-        tally.slowest_start_s = max(tally.slowest_start_s, round(float(started), 2))
+        tally.dead += started is None
+        tally.slowest_start_s = max(tally.slowest_start_s, round(started or 0.0, 2))
         folder = DataFolder(here / "box")
         tally.deleted += deleted(folder, masters)
         damage = DAMAGES[number % len(DAMAGES)].__name__
@@ -270,7 +274,7 @@ def main() -> int:
     else:
         for name, one in (("control", control), ("product", tally)):
             print(
-                f"{name}: {one.trials} trials, {one.recovered} recovered, slowest start"
+                f"{name}: {one.trials} trials, {one.recovered} recovered, {one.dead} dead, slowest start"
                 f" {one.slowest_start_s:.1f} s, {one.deleted} clips deleted; labels newer than the"
                 f" backup: {one.newer_labels} of {one.newer}"
             )

@@ -7,11 +7,11 @@ happened when, relative to each other, was right all the time; ids, which give t
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from appliance import clock
 from appliance.errors import EarmarkError
+from appliance.periodic import Periodic
 from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -34,17 +34,10 @@ class ClockSet:
     def __init__(self, db: Database, now: Callable[[], clock.Stamp] = clock.now) -> None:
         self._db = db
         self._now = now
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._wait_s = LOOK_EVERY_S
+        self._periodic = Periodic("clock", self._turn, lambda: self._wait_s)
+        self.start = self._periodic.start
+        self.stop = self._periodic.stop
 
     def look(self) -> int:
         """Correct what this boot stored while its clock was not set; how many rows that were. A
@@ -75,16 +68,12 @@ class ClockSet:
             last = rows[-1]["id"]
         return changed
 
-    def _run(self) -> None:
+    def _turn(self) -> None:
         # A row may come late, stamped before the clock was set: so looking goes on, seldom.
-        wait_s = 0.0
-        while not self._stop.wait(wait_s):
-            wait_s = LOOK_EVERY_S
-            try:
-                # Rows that this boot stored after the clock was set do not need a look.
-                if self.look():
-                    continue
-                if self._now().clock_synced:
-                    wait_s = LOOK_EVERY_S * 60
-            except EarmarkError as error:
-                log.warning("times are not corrected yet: %s", error)
+        self._wait_s = LOOK_EVERY_S
+        try:
+            # Rows that this boot stored after the clock was set do not need a look.
+            if not self.look() and self._now().clock_synced:
+                self._wait_s = LOOK_EVERY_S * 60
+        except EarmarkError as error:
+            log.warning("times are not corrected yet: %s", error)

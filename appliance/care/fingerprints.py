@@ -9,7 +9,6 @@ version is made.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 
@@ -19,6 +18,7 @@ from appliance.audio.flac import read_flac
 from appliance.errors import EarmarkError
 from appliance.events import Event, EventBus
 from appliance.library.clips import Clips
+from appliance.periodic import Periodic
 
 log = logging.getLogger(__name__)
 
@@ -41,31 +41,26 @@ class Fingerprints:
         self._clips = clips
         self._bus = bus
         self._busy = busy
-        self._stop = threading.Event()
         self._added = threading.Event()
         self._working = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("fingerprints", self._turn, LOOK_EVERY_S, nice=NICE)
         self._unsubscribe: Callable[[], None] = lambda: None
         # Clips whose file cannot be read: they are told of once, and tried again after a restart.
         self._given_up: set[int] = set()
 
     def start(self) -> None:
         self._unsubscribe = self._bus.subscribe(self._heard)
-        self._thread = threading.Thread(target=self._run, name="fingerprints", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Ends after the clip that it is at."""
         self._unsubscribe()
-        self._stop.set()
-        self._added.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
 
     def finish(self, within_s: float) -> bool:
         """Compare what is left now, at full speed; whether all of it was done in that time."""
         until = clock.seconds() + within_s
-        while not self._stop.is_set() and clock.seconds() < until:
+        while not self._periodic.stopping() and clock.seconds() < until:
             if not self.batch():
                 return True
         return False
@@ -73,31 +68,29 @@ class Fingerprints:
     def _heard(self, event: Event) -> None:
         if event.topic == "clip" and event.data.get("action") == "added":
             self._added.set()
+            self._periodic.wake()
 
-    def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-        while not self._stop.is_set():
-            try:
-                self._catch_up()
-            except EarmarkError as error:
-                log.warning("clips are not compared now: %s", error)
-            self._added.wait(LOOK_EVERY_S)
-            while self._added.is_set() and not self._stop.is_set():
-                self._added.clear()
-                self._stop.wait(SETTLED_S)
+    def _turn(self) -> None:
+        while self._added.is_set() and not self._periodic.stopping():
+            self._added.clear()
+            self._periodic.rest(SETTLED_S)
+        try:
+            self._catch_up()
+        except EarmarkError as error:
+            log.warning("clips are not compared now: %s", error)
 
     def _catch_up(self) -> None:
         done = 0
-        while not self._stop.is_set():
+        while not self._periodic.stopping():
             if self._busy():
-                self._stop.wait(BUSY_WAIT_S)
+                self._periodic.rest(BUSY_WAIT_S)
                 continue
             began = clock.seconds()
             compared = self.batch()
             if not compared:
                 break
             done += compared
-            self._stop.wait(REST * (clock.seconds() - began))
+            self._periodic.rest(REST * (clock.seconds() - began))
         if done:
             log.info("%d clips compared with the others", done)
 
@@ -112,7 +105,7 @@ class Fingerprints:
         due = [clip for clip in waiting if clip not in self._given_up][:BATCH]
         found: dict[int, Fingerprint] = {}
         for clip in self._clips.get_many(due):
-            if self._stop.is_set():
+            if self._periodic.stopping():
                 break
             try:
                 found[clip.id] = fingerprint(*read_flac(self._clips.path(clip)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from appliance.errors import Conflict, EarmarkError
 from appliance.library.clips import Clips
 from appliance.library.datasets import Datasets
 from appliance.paths import DataFolder
+from appliance.periodic import Periodic
 from appliance.settings import CareSettings
 from appliance.store.database import Database
 
@@ -74,19 +74,9 @@ class Inspection:
         self._allowed = 0
         self._pace = 0.0
         self._asked = False
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._turn, name="inspection", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic = Periodic("inspection", self._turn, REST_S, first_s=self._first_s)
+        self.start = self._periodic.start
+        self.stop = self._periodic.stop
 
     def latest(self) -> Inspected | None:
         """The run at work, or the last one."""
@@ -100,23 +90,21 @@ class Inspection:
         if self._asked:
             raise Conflict("the library is being looked at already", "wait for its end")
         self._asked = True
-        self._wake.set()
+        self._periodic.wake()
 
     # --- the thread ------------------------------------------------------------------------------
 
+    def _first_s(self) -> float:
+        return 0.0 if rebuild.is_wanted(self._folder) else FIRST_S
+
     def _turn(self) -> None:
-        if not rebuild.is_wanted(self._folder):
-            self._wake.wait(FIRST_S)
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                if self._asked or self._due():
-                    self._look()
-            except (EarmarkError, OSError, sqlite3.Error) as error:
-                log.warning("the look at the library goes on in an hour: %s", error)
+        try:
+            if self._asked or self._due():
+                self._look()
+        except (EarmarkError, OSError, sqlite3.Error) as error:
+            log.warning("the look at the library goes on in an hour: %s", error)
+        finally:
             self._asked = False
-            if not self._stopping:
-                self._wake.wait(REST_S)
 
     def _due(self) -> bool:
         last = self._table.latest()
@@ -139,7 +127,7 @@ class Inspection:
         try:
             for shard in self._shards(after=run.shard):
                 looked = self._look_at(shard)
-                if self._stopping:
+                if self._periodic.stopping():
                     return
                 self._run = replace(self._run, shard=shard.name)
                 if looked:
@@ -162,7 +150,7 @@ class Inspection:
         rows = self._table.rows(shard.name)
         before = self._run
         for path in sorted(shard.iterdir()) if shard.is_dir() else ():
-            if self._stopping:
+            if self._periodic.stopping():
                 return True
             self._file(path, rows)
         for sha256, clip in rows.items():
@@ -197,8 +185,7 @@ class Inspection:
     def _pause(self, size: int, took_s: float) -> None:
         """Spread over days by bytes; never more than half of the time, unless somebody waits."""
         if not self._asked:
-            self._wake.wait(max(took_s, size * self._pace))
-            self._wake.clear()
+            self._periodic.doze(max(took_s, size * self._pace))
 
     # --- what was found --------------------------------------------------------------------------
 

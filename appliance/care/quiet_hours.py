@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from appliance.hours import spans, within
+from appliance.periodic import Periodic
 from appliance.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,7 @@ class QuietHours:
         self._now = now
         self._quiet: bool | None = None
         self._looking = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("quiet hours", self.look, LOOK_EVERY_S, first_s=LOOK_EVERY_S)
 
     def use(self, settings: Settings) -> None:
         """Take up other hours while it runs, at once. Raises InvalidInput."""
@@ -53,13 +53,10 @@ class QuietHours:
     def start(self) -> None:
         """Look before a microphone opens."""
         self.look()
-        self._thread = threading.Thread(target=self._run, name="quiet hours", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
 
     def look(self) -> None:
         """At an edge: pause, or listen again; other pauses go on."""
@@ -72,7 +69,3 @@ class QuietHours:
             else:
                 self._privacy.resume(REASON, reason=REASON)
             self._quiet = quiet
-
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_S):
-            self.look()

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from appliance.events import EventBus
 from appliance.library.disk import RESERVE_BYTES
+from appliance.periodic import Periodic
 from appliance.reserve import Reserve
 from appliance.settings import Settings, SpaceSettings
 
@@ -106,8 +107,7 @@ class Space:
         self._usage = usage
         self._state = judge(settings, 1 << 62, 0)
         self._looking = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("space", self.look, LOOK_EVERY_S, first_s=LOOK_EVERY_S)
 
     def use(self, settings: Settings) -> None:
         """Take up other limits while it runs, at once."""
@@ -117,13 +117,10 @@ class Space:
     def start(self) -> None:
         """Look at once, so that nobody begins on a full disk, and then every few seconds."""
         self.look()
-        self._thread = threading.Thread(target=self._run, name="space", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
 
     def state(self) -> SpaceState:
         """As it was seen last."""
@@ -172,10 +169,6 @@ class Space:
                 # With some patience: what was given back is not taken again at once.
                 self._reserve.make(BACK * limits(self._settings, seen.total)[CRITICAL])
             return state
-
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_S):
-            self.look()
 
 
 def _limit(megabytes: int, percent: float, total: int) -> int:

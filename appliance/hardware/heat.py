@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.errors import InvalidInput
 from appliance.jobs.runner import Runner
+from appliance.periodic import Periodic
 from appliance.settings import BoardSettings
 from firmware_hooks.sensors import Sensors
 from firmware_hooks.thermal import HeatGuard, hottest
@@ -39,8 +38,8 @@ class HeatWatch:
         at."""
         self._sensors = sensors
         self._runner = runner
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("heat", self.look, EVERY_S)
+        self.stop = self._periodic.stop
         pause_at = settings.heat_pause_c
         if pause_at == 0 and sensors.board().l4t is not None:
             pause_at = JETSON_PAUSE_C
@@ -56,15 +55,8 @@ class HeatWatch:
             self._guard = HeatGuard(pause_at, resume_at)
 
     def start(self) -> None:
-        if self._guard is None:
-            return
-        self._thread = threading.Thread(target=self._run, name="heat", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._guard is not None:
+            self._periodic.start()
 
     def state(self) -> Heat:
         guard = self._guard
@@ -93,15 +85,3 @@ class HeatWatch:
                 "too hot to train" if hot else "cool enough to train again",
                 shown,
             )
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._guarded(self.look)
-            self._stop.wait(EVERY_S)
-
-    @staticmethod
-    def _guarded(look: Callable[[], None]) -> None:
-        try:
-            look()
-        except Exception:
-            log.exception("the temperature could not be looked at")

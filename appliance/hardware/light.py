@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 
 from appliance.events import Event, EventBus
 from appliance.jobs.job import PAUSED, RUNNING, STARTING
 from appliance.jobs.queue import Queue
 from appliance.models.deploy import Deployments
+from appliance.periodic import Periodic
 from appliance.recording.microphones import Microphones
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from firmware_hooks.led import Blinker
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 _TROUBLED = ("missing", "busy", "stalled", "failed", "silent", "stuck")
@@ -45,24 +42,18 @@ class LightKeeper:
         self._deployments = deployments
         self._privacy = privacy
         self._trouble = trouble
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("light's state", self._show, EVERY_S)
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         self.blinker.start()
         self._unsubscribe = self._bus.subscribe(self._told)
-        self._thread = threading.Thread(target=self._run, name="light's state", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Dark when this returns."""
         self._unsubscribe()
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
         self.blinker.stop()
 
     def state(self) -> str:
@@ -84,13 +75,7 @@ class LightKeeper:
 
     def _told(self, event: Event) -> None:
         if event.topic != "hearing":
-            self._wake.set()
+            self._periodic.wake()
 
-    def _run(self) -> None:
-        while not self._stopping:
-            try:
-                self.blinker.show(self.state())
-            except Exception:
-                log.exception("the light's state could not be told")
-            self._wake.wait(EVERY_S)
-            self._wake.clear()
+    def _show(self) -> None:
+        self.blinker.show(self.state())

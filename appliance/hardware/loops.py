@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 from appliance import clock
 from appliance.errors import EarmarkError
 from appliance.live.listener import Listener
+from appliance.periodic import Periodic
 from appliance.recording.microphones import Microphones
 from appliance.store.database import Database
 
@@ -28,18 +28,12 @@ class Loops:
         self._microphones = microphones
         self._listener = listener
         self._database_ns = clock.monotonic_ns()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("database probe", self._probe, PROBE_EVERY_S)
+        self.stop = self._periodic.stop
 
     def start(self) -> None:
         self._database_ns = clock.monotonic_ns()
-        self._thread = threading.Thread(target=self._probe, name="database probe", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.start()
 
     def ages(self) -> dict[str, float]:
         """Seconds since each loop last turned."""
@@ -50,12 +44,10 @@ class Loops:
         return {name: max(0.0, (now - at) / 1e9) for name, at in turned.items()}
 
     def _probe(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with self._db.write():
-                    pass
-            except EarmarkError as error:
-                # It answers, if with a no: a full disk is a state, and no reason to restart.
-                log.debug("the database refuses: %s", error)
-            self._database_ns = clock.monotonic_ns()
-            self._stop.wait(PROBE_EVERY_S)
+        try:
+            with self._db.write():
+                pass
+        except EarmarkError as error:
+            # It answers, if with a no: a full disk is a state, and no reason to restart.
+            log.debug("the database refuses: %s", error)
+        self._database_ns = clock.monotonic_ns()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 from appliance import clock
 from appliance.events import Event, EventBus
 from appliance.paths import DataFolder, fsync_folder
+from appliance.periodic import Periodic
 from firmware_hooks.power_control import PowerControl
 from firmware_hooks.power_mode import PowerMode, PowerModes, Request
 
@@ -60,25 +60,21 @@ class PowerRaiser:
         self._asked: Request | None = None
         self._asked_at = 0.0
         self._gave_up = False  # for the training that runs now
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic(
+            "power mode", self.look, lambda: _LOOK_S if self._asked is not None else AGAIN_S
+        )
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         if not self._wish and self._note is None:
             return
         self._unsubscribe = self._bus.subscribe(self._told)
-        self._thread = threading.Thread(target=self._run, name="power mode", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Ask for what was before; the note stays until it is known to be back."""
         self._unsubscribe()
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
         if self._note is not None:
             self._ask_back(self._note)
 
@@ -103,16 +99,7 @@ class PowerRaiser:
 
     def _told(self, event: Event) -> None:
         if event.topic == "job":
-            self._wake.set()
-
-    def _run(self) -> None:
-        while not self._stopping:
-            try:
-                self.look()
-            except Exception:
-                log.exception("the power mode could not be seen to")
-            self._wake.wait(_LOOK_S if self._asked is not None else AGAIN_S)
-            self._wake.clear()
+            self._periodic.wake()
 
     def _raise(self) -> None:
         modes = self._control.modes()

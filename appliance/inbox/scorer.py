@@ -8,8 +8,6 @@ share of one core and rests while listening is late. Only the newest clips are j
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -27,6 +25,7 @@ from appliance.library.clips import Clips
 from appliance.models.deploy import Deployments
 from appliance.models.engine import Engine
 from appliance.models.predict import predict
+from appliance.periodic import Periodic
 from appliance.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -62,9 +61,7 @@ class Scorer:
         self._most = settings.inbox.judged_clips
         self._bus = bus
         self._busy = busy
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("inbox", self._work, None, nice=NICE)
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -72,23 +69,18 @@ class Scorer:
         if self._most == 0:
             return
         self._unsubscribe = self._bus.subscribe(self._told)
-        self._wake.set()
-        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Ends after the clip that it is at."""
         self._unsubscribe()
-        self._stop.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
 
     def _told(self, event: Event) -> None:
         if event.topic == "detection":
             self._reviewed(event)
         elif event.topic == "deployment" or (event.topic == "clip" and _concerns(event)):
-            self._wake.set()
+            self._periodic.wake()
 
     def _reviewed(self, event: Event) -> None:
         """A detection that was wrong, without a word what it was, is the first thing to label."""
@@ -97,24 +89,13 @@ class Scorer:
         if event.data["what"] in ("reviewed", "clip") and wrong and found["clip"] is not None:
             self._inbox.flag(found["clip"], f"reported as {found['label']}, which was refuted")
 
-    def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-        while not self._stop.is_set():
-            self._wake.wait()
-            self._wake.clear()
-            try:
-                self._work()
-            except Exception:
-                # The inbox shows what is known; a fault here must not end the thread.
-                log.exception("judging clips for the inbox failed")
-
     def _work(self) -> None:
         """Judge everything that is due, then put it in order."""
         done = 0
         given_up: set[int] = set()
-        while not self._stop.is_set():
+        while not self._periodic.stopping():
             if self._busy():
-                self._stop.wait(BUSY_WAIT_S)
+                self._periodic.rest(BUSY_WAIT_S)
                 continue
             live = self._deployments.live()
             version = live[0].version if live else None
@@ -129,13 +110,13 @@ class Scorer:
                     found.append(self._judge(clip, live[1] if live else None))
                 except EarmarkError as error:
                     log.warning("clip %d cannot be judged for the inbox: %s", clip.id, error)
-                if self._stop.is_set():
+                if self._periodic.stopping():
                     break
             given_up.update(set(due) - {one.clip for one in found})
             self._inbox.judge(version, found)
             done += len(found)
-            self._stop.wait(min(LONGEST_REST_S, REST * (clock.seconds() - began)))
-        if done and not self._stop.is_set():
+            self._periodic.rest(min(LONGEST_REST_S, REST * (clock.seconds() - began)))
+        if done and not self._periodic.stopping():
             self.order()
             log.info("%d clips judged for the inbox", done)
 

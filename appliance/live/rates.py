@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance import clock
 from appliance.errors import Conflict, EarmarkError, InvalidInput
 from appliance.events import Event, EventBus
 from appliance.live.chances import COVERAGE, at_least, keeping, poisson, wilson
@@ -23,13 +24,14 @@ from appliance.models.card import on_training_clips
 from appliance.models.deploy import Deployments
 from appliance.models.thresholds import Thresholds
 from appliance.models.versions import Versions
+from appliance.periodic import Periodic
 from appliance.store.database import Database
 from appliance.text import count as plural
 
 log = logging.getLogger(__name__)
 
 FLUSH_S = 60.0
-SOLVE_EVERY = 30  # flushes: half an hour
+SOLVE_EVERY_S = 1800.0
 LEAST_A_DAY, MOST_A_DAY = 0.01, 1000.0
 
 
@@ -92,25 +94,21 @@ class Rates:
         self._deployments = deployments
         self._versions = versions
         self._bus = bus
-        self._wake = threading.Event()
-        self._stop = threading.Event()
         self._lock = threading.Lock()
         self._due: dict[str | None, bool] = {}  # label (None: all) -> may its threshold fall
-        self._thread: threading.Thread | None = None
+        self._solved_s = 0.0
+        self._periodic = Periodic("rates", self._turn, FLUSH_S, first_s=FLUSH_S)
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         self._unsubscribe = self._bus.subscribe(self._told)
-        self._thread = threading.Thread(target=self._run, name="rates", daemon=True)
-        self._thread.start()
+        self._solved_s = clock.seconds()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Write what has gathered."""
         self._unsubscribe()
-        self._stop.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
         self._flush()
 
     def ask(self, label: str, per_day: float, author: str = "") -> Expectation:
@@ -238,23 +236,18 @@ class Rates:
     def _want(self, label: str | None, may_fall: bool) -> None:
         with self._lock:
             self._due[label] = self._due.get(label, False) or may_fall
-        self._wake.set()
+        self._periodic.wake()
 
-    def _run(self) -> None:
-        flushes = 0
-        while not self._stop.is_set():
-            woken = self._wake.wait(FLUSH_S)
-            self._wake.clear()
-            self._flush()
-            flushes += not woken
-            if flushes >= SOLVE_EVERY:
-                flushes = 0
-                self._want(None, False)
-            with self._lock:
-                due, self._due = self._due, {}
-            for label, may_fall in due.items():
-                for name in self._thresholds.rates() if label is None else [label]:
-                    self._again(name, may_fall)
+    def _turn(self) -> None:
+        self._flush()
+        with self._lock:
+            due, self._due = self._due, {}
+        if clock.seconds() - self._solved_s >= SOLVE_EVERY_S:
+            self._solved_s = clock.seconds()
+            due.setdefault(None, False)
+        for label, may_fall in due.items():
+            for name in self._thresholds.rates() if label is None else [label]:
+                self._again(name, may_fall)
 
     def _flush(self) -> None:
         try:

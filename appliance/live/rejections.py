@@ -15,6 +15,7 @@ from typing import Any
 
 from appliance import clock
 from appliance.errors import EarmarkError
+from appliance.periodic import Periodic
 from appliance.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,7 @@ class Rejections:
         self._lock = threading.Lock()
         self._of: dict[str, deque[_Kept]] = {}
         self._unwritten: deque[_Kept] = deque()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("rejections", self.flush, WRITE_EVERY_S, first_s=WRITE_EVERY_S)
 
     def start(self) -> None:
         """Take up what an earlier daemon wrote, and write from now on."""
@@ -59,15 +59,12 @@ class Rejections:
         with self._lock:
             for row in self._db.rows("SELECT * FROM rejections ORDER BY id"):
                 self._keep(_from_row(row))
-        self._thread = threading.Thread(target=self._run, name="rejections", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Write what is left."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self.flush()
+        self._periodic.stop()
+        self.flush()
 
     def add(self, microphone: str, label: str, score: float, reason: str, version: str) -> None:
         stamp = clock.now()
@@ -132,10 +129,6 @@ class Rejections:
 
     def _keep(self, kept: _Kept) -> None:
         self._of.setdefault(kept.rejection.microphone, deque(maxlen=KEPT)).append(kept)
-
-    def _run(self) -> None:
-        while not self._stop.wait(WRITE_EVERY_S):
-            self.flush()
 
 
 def _dated(kept: _Kept, present: clock.Stamp) -> Rejection:

@@ -8,7 +8,6 @@ microphone whose suggestions nobody looks at stops making more.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from appliance.audio.source import parse_source
@@ -16,6 +15,7 @@ from appliance.errors import EarmarkError
 from appliance.library.clips import Clips
 from appliance.library.enough_background import BACKGROUND
 from appliance.library.filters import ClipFilter
+from appliance.periodic import Periodic
 from appliance.recording.background import Background
 from appliance.recording.microphones import Microphones, MicrophoneView
 
@@ -51,26 +51,18 @@ class DailyBackground:
         self._a_day = a_day
         self._day_s = day_s
         self._wanted = wanted
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("daily background", self._turn, LOOK_S)
+        self.stop = self._periodic.stop
 
     def start(self) -> None:
         if self._a_day > 0:
-            self._thread = threading.Thread(target=self._run, name="daily background", daemon=True)
-            self._thread.start()
+            self._periodic.start()
 
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.look()
-            except EarmarkError as error:
-                log.warning("background is not gathered now: %s", error)
-            self._stop.wait(LOOK_S)
+    def _turn(self) -> None:
+        try:
+            self.look()
+        except EarmarkError as error:
+            log.warning("background is not gathered now: %s", error)
 
     def look(self) -> None:
         """Begin a day of samples for each microphone that has none under way."""

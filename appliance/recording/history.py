@@ -8,7 +8,6 @@ have it forgotten.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import threading
 import time
@@ -25,6 +24,7 @@ from appliance.events import Event, EventBus
 from appliance.library.clip import LONGEST_S, Clip
 from appliance.library.clips import Clips
 from appliance.paths import DataFolder
+from appliance.periodic import Periodic
 from appliance.recording.microphones import Microphones
 from appliance.recording.minutes import RATE, Minute, all_minutes, folder_of, minutes_in, place_of
 from appliance.recording.tape import Tape
@@ -81,14 +81,13 @@ class History:
         self._bus = bus
         self._lock = threading.RLock()  # of the tapes; held while they write
         self._tapes: dict[str, Tape] = {}
-        self._stop = threading.Event()
-        self._wake = threading.Event()
         self._stale = True  # the set of microphones may have changed
         self._shed = False
         self.missing: Callable[[], int | None] = lambda: None
         """Bytes that the disk wants back; None while there is room."""
         self._problem = ""
-        self._thread: threading.Thread | None = None
+        self._rolled_s = 0.0
+        self._periodic = Periodic("history", self._work, TICK_S, nice=NICE)
         self._unsubscribe: Callable[[], None] = lambda: None
 
     @property
@@ -105,16 +104,13 @@ class History:
         if self._settings.hours == 0:
             return
         self._unsubscribe = self._bus.subscribe(self._told)
-        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
-        self._thread.start()
+        self._rolled_s = clock.seconds()
+        self._periodic.start()
 
     def stop(self) -> None:
         """What is held is written first."""
         self._unsubscribe()
-        self._stop.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
         with self._lock:
             for tape in self._tapes.values():
                 self._guarded(tape.close)
@@ -250,7 +246,7 @@ class History:
 
     def resume(self) -> None:
         (self._root / _PAUSED).unlink(missing_ok=True)
-        self._wake.set()
+        self._periodic.wake()
 
     def forget(self) -> None:
         """Remove everything that is kept."""
@@ -272,23 +268,14 @@ class History:
     def _told(self, event: Event) -> None:
         if event.topic == "microphone" and event.data["what"] != "state":
             self._stale = True
-            self._wake.set()
+            self._periodic.wake()
 
-    def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-        rolled = clock.seconds()
-        while not self._stop.is_set():
-            try:
-                self._turn()
-                turned = self._shed is (self.missing() is None)  # room came, or went
-                if turned or clock.seconds() - rolled >= ROLL_EVERY_S:
-                    self._roll()
-                    rolled = clock.seconds()
-            except Exception:
-                # A fault in one turn must not end the history.
-                log.exception("a turn of the history failed")
-            self._wake.wait(TICK_S)
-            self._wake.clear()
+    def _work(self) -> None:
+        self._turn()
+        turned = self._shed is (self.missing() is None)  # room came, or went
+        if turned or clock.seconds() - self._rolled_s >= ROLL_EVERY_S:
+            self._roll()
+            self._rolled_s = clock.seconds()
 
     def _turn(self) -> None:
         with self._lock:

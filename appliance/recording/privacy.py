@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from appliance import clock
 from appliance.errors import EarmarkError, InvalidInput
 from appliance.events import EventBus
+from appliance.periodic import Periodic
 from appliance.recording.microphones import Microphones
 from appliance.store.database import Database
 from appliance.units import human_duration
@@ -89,9 +90,7 @@ class Privacy:
         self._lock = threading.RLock()
         self._holding: list[Pause] = []
         self._unwritten: list[Pause] = []  # ended or begun, and not on the disk
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._periodic = Periodic("privacy", self._turn, self._wait_s, first_s=self._wait_s)
 
     def start(self) -> None:
         """Take up the pauses that held when the daemon ended."""
@@ -100,15 +99,11 @@ class Privacy:
             self._holding = [Pause(**row) for row in rows]
             self._end_those_over()
             self._apply()
-        self._thread = threading.Thread(target=self._run, name="privacy", daemon=True)
-        self._thread.start()
+        self._periodic.start()
 
     def stop(self) -> None:
         """Ends the watch over timed pauses; what holds goes on holding."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
 
     def state(self) -> PrivacyState:
         with self._lock:
@@ -152,7 +147,7 @@ class Privacy:
         length = "" if for_s is None else f" for {human_duration(for_s)}"
         log.info("listening is paused%s (%s) by %s", length, reason, author or "nobody named")
         self._tell("paused")
-        self._wake.set()
+        self._periodic.wake()
         return self.state()
 
     def resume(self, author: str = "", reason: str | None = None) -> PrivacyState:
@@ -170,22 +165,21 @@ class Privacy:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._stopping:
-            with self._lock:
-                timed = any(pause.until_at is not None for pause in self._holding)
-                wait_s = 1.0 if timed else _RETRY_S if self._unwritten else None
-            self._wake.wait(wait_s)
-            self._wake.clear()
-            with self._lock:
-                ended = self._end_those_over()
-                if ended:
-                    self._apply()
-                if self._unwritten:
-                    self._write()
+    def _wait_s(self) -> float | None:
+        with self._lock:
+            timed = any(pause.until_at is not None for pause in self._holding)
+            return 1.0 if timed else _RETRY_S if self._unwritten else None
+
+    def _turn(self) -> None:
+        with self._lock:
+            ended = self._end_those_over()
             if ended:
-                log.info("a pause is over: %s", ", ".join(pause.reason for pause in ended))
-                self._tell("resumed")
+                self._apply()
+            if self._unwritten:
+                self._write()
+        if ended:
+            log.info("a pause is over: %s", ", ".join(pause.reason for pause in ended))
+            self._tell("resumed")
 
     def _end_those_over(self) -> list[Pause]:
         present = self._now()

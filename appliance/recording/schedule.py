@@ -8,7 +8,6 @@ sees to it that a clock that is set forwards and back does not run a schedule ag
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -16,6 +15,7 @@ from appliance import clock
 from appliance.errors import EarmarkError, Unavailable
 from appliance.events import EventBus
 from appliance.library.schedules import Schedule, ScheduleRecords
+from appliance.periodic import Periodic
 from appliance.recording.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -61,18 +61,12 @@ class Schedules:
         self._uptime = uptime
         self._ran: dict[int, float] = {}  # when, in seconds since boot
         self._refused: dict[int, str] = {}  # the date that was complained about
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
-        self._thread.start()
+        self._periodic = Periodic("schedules", self._turn, TICK_S)
+        self.start = self._periodic.start
 
     def stop(self) -> None:
         """Begin no more; recordings that run are the recorder's."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._periodic.stop()
 
     def all(self) -> list[Schedule]:
         """By time of day."""
@@ -89,13 +83,11 @@ class Schedules:
         """Raises NotFound."""
         self._records.remove(identifier)
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.run_due()
-            except EarmarkError:
-                log.exception("the schedules could not be looked at")
-            self._stop.wait(TICK_S)
+    def _turn(self) -> None:
+        try:
+            self.run_due()
+        except EarmarkError:
+            log.exception("the schedules could not be looked at")
 
     def run_due(self) -> list[int]:
         """Begin what is due now; returns the ids of the schedules that began."""

@@ -29,7 +29,7 @@ def test_turns_come_again_after_one_that_failed_and_end_with_stop(
     work.start()
     assert [turns.get(timeout=SOON_S) for _ in range(3)] == 3 * ["mower"]
     work.stop()
-    assert work.stopping
+    assert work.stopping()
     while not turns.empty():
         turns.get()
     assert "mower: a turn failed" in caplog.text
@@ -68,3 +68,25 @@ def test_a_turn_that_rests_ends_early_and_the_thread_is_as_nice_as_it_was_asked(
     assert seen.get(timeout=SOON_S) == 7
     work.stop()
     assert seen.get(timeout=SOON_S) is True
+
+
+def test_a_turn_that_dozes_is_woken_and_then_ended() -> None:
+    seen: queue.Queue[bool] = queue.Queue()
+    dozing = threading.Event()
+
+    def turn() -> None:
+        for _ in range(2):
+            dozing.set()
+            seen.put(work.doze(3600.0))
+
+    work = Periodic("cat", turn, 3600.0)
+    work.start()
+    dozing.wait(SOON_S)
+    work.wake()
+    assert seen.get(timeout=SOON_S) is False
+    # Its wake-up is used up within the turn; the thread ends all the same.
+    ending = threading.Thread(target=work.stop)
+    ending.start()
+    assert seen.get(timeout=SOON_S) is True
+    ending.join(SOON_S)
+    assert not ending.is_alive()

@@ -167,7 +167,7 @@ def test_a_timed_pause_ends_by_time_since_boot_and_after_a_reboot_by_the_wall_cl
     assert until_at == now.stamp.wall + 3600
     # The wall clock is set ten years ahead: an hour is still an hour.
     now.pass_s(60, wall=now.stamp.wall + 10 * 365 * 86_400)
-    first._wake.set()
+    first._periodic.wake()
     with pytest.raises(AssertionError):
         until(lambda: not first.state().paused, "an early end", 1.5)
     first.stop()
@@ -195,7 +195,7 @@ def test_a_full_disk_does_not_keep_the_box_listening(
         # The second replaces the first, which was never written.
         privacy.pause(for_s=60, author="button")
     monkeypatch.setattr("appliance.recording.privacy._RETRY_S", 0.0)
-    privacy._wake.set()
+    privacy._periodic.wake()
     until(lambda: privacy.state().written, "it to be written down")
     (held,) = privacy.state().pauses
     rows = db.rows("SELECT id, until_at FROM pauses WHERE ended_at IS NULL")
