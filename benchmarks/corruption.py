@@ -276,8 +276,8 @@ def main() -> int:
         for name, one in (("control", control), ("product", tally)):
             print(
                 f"{name}: {one.trials} trials, {one.recovered} recovered, {one.dead} dead, slowest"
-                f" start {one.slowest_start_s:.1f} s, {one.deleted} clips deleted; labels newer than"
-                f" the backup: {one.newer_labels} of {one.newer}"
+                f" start {one.slowest_start_s:.1f} s, {one.deleted} clips deleted; newer labels:"
+                f" {one.newer_labels} of {one.newer}"
             )
         for damage, share in tally.by_damage.items():
             print(f"  {damage:24}{share}")
