@@ -106,7 +106,8 @@ DAMAGES = (noise, zeros, cut_off, header, gone, all_noise, bytes_here_and_there)
 
 @dataclass
 class Tally:
-    """`dead`: daemons that did not start or did not come to an end; `deleted`: sounds that are nowhere; `newer_labels`: of the clips newer than the backup, those
+    """`dead`: daemons that did not start, or did not end what they rebuilt; `deleted`: sounds
+    that are nowhere; `newer_labels`: of the clips newer than the backup, those
     whose label was read from the damaged file, of `newer`."""
 
     trials: int = 0
@@ -274,9 +275,9 @@ def main() -> int:
     else:
         for name, one in (("control", control), ("product", tally)):
             print(
-                f"{name}: {one.trials} trials, {one.recovered} recovered, {one.dead} dead, slowest start"
-                f" {one.slowest_start_s:.1f} s, {one.deleted} clips deleted; labels newer than the"
-                f" backup: {one.newer_labels} of {one.newer}"
+                f"{name}: {one.trials} trials, {one.recovered} recovered, {one.dead} dead, slowest"
+                f" start {one.slowest_start_s:.1f} s, {one.deleted} clips deleted; newer labels:"
+                f" {one.newer_labels} of {one.newer}"
             )
         for damage, share in tally.by_damage.items():
             print(f"  {damage:24}{share}")
