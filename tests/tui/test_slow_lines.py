@@ -4,11 +4,13 @@ was under the cursor when it was pressed."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from appliance.client import quoted
 from tests.box import Box
 from tests.tui.conftest import (
     LARGE,
@@ -191,6 +193,35 @@ async def test_two_presses_before_the_first_is_answered_begin_and_end_one_record
             pilot, lambda: recordings()[0]["state"] not in ("recording", "storing"), "its end"
         )
         assert len(recordings()) == 1
+
+
+async def test_two_presses_turn_a_trigger_on_and_off(
+    empty_box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = empty_box.client
+    assert client is not None
+    noise = np.random.default_rng(1).normal(0, 0.01, 16_000 * 20).astype(np.float32)
+    soundfile.write(tmp_path / "noise.wav", noise, 16_000)
+    source = f"replay:{tmp_path / 'noise.wav'}?loop=1"
+    path = f"/microphones/{quoted(client.post('/microphones', {'source': source})['id'])}"
+    async with running(empty_box, SMALL) as (app, pilot):
+        await shows(pilot, "connected")
+        await pilot.press("f2")
+        await comes(pilot, lambda text: " dB  trigger off" in text, "the microphone runs")
+        line, put, told = SlowLine(app, monkeypatch, path), app.box.put, []
+
+        async def telling(path: str, body: Any) -> Any:
+            told.append(body)
+            return await put(path, body)
+
+        monkeypatch.setattr(app.box, "put", telling)
+        await pilot.press("t")
+        await line.until_held(pilot)
+        await pilot.press("t")
+        await line.come(pilot)
+        await happens(pilot, lambda: len(told) == 2, "both presses")
+        await happens(pilot, lambda: client.get(path)["trigger"] is None, "it is off again")
+        assert told == [{}, None]
 
 
 async def test_a_dialog_that_comes_late_does_not_open_over_another_page(

@@ -242,16 +242,17 @@ class RecordPage(Page):
         self._describe()
 
     def action_trigger(self) -> None:
-        self.start(self._trigger)
+        if view := self.query_one(RecordRows).view:
+            self._presses += 1
+            self.start(self._trigger, view["id"], group=f"trigger {self._presses}")
 
-    async def _trigger(self) -> None:
-        rows = self.query_one(RecordRows)
-        view = rows.view
-        if view is None:
-            return
-        on = view["trigger"] is None
-        path = f"/microphones/{quoted(view['id'])}/trigger"
-        await self.box.put(path, {} if on else None)
+    async def _trigger(self, microphone: str) -> None:
+        """Turn it on or off, as the daemon left it after the press before."""
+        path = f"/microphones/{quoted(microphone)}"
+        async with self._turn:
+            view = await self.box.get(path)
+            on = view["trigger"] is None
+            await self.box.put(f"{path}/trigger", {} if on else None)
         self.notify(f"{safe(view['name'])}: trigger {'on' if on else 'off'}", timeout=3)
         await self._look()
 
