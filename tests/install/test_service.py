@@ -46,8 +46,8 @@ def wheel_of(folder: Path, version: str, *, broken: bool = False) -> Path:
         steps.write_text(steps.read_text() + BROKEN)
         _replace(
             source / "appliance/daemon.py",
-            "        bus = EventBus()\n",
-            '        bus = EventBus()\n        raise RuntimeError("does not get up")\n',
+            "        house = House(",
+            '        raise RuntimeError("does not get up")\n        house = House(',
         )
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder)]
     subprocess.run([*command, str(source)], check=True)

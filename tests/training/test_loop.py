@@ -21,6 +21,8 @@ from appliance.training.state import Reached, restore_training, to_checkpoint
 from tests.training.test_batches import SHAPE, toy_store
 
 RECIPE = replace(Recipe(), widths=(8, 8, 8, 8))
+# One sound at a time, in its own bands: what can be told apart without doubt.
+PLAIN = replace(RECIPE, mixing=0.0, shift_bands=0.0, scale_bands=0.0, frequency_mask=0)
 LENGTHS = [30, 100, 48, 300]
 
 
@@ -29,10 +31,10 @@ def device() -> Device:
     return choose_device(2)
 
 
-def batches() -> BatchMaker:
+def batches(recipe: Recipe = RECIPE) -> BatchMaker:
     store = toy_store(LENGTHS)
     targets = list(range(len(LENGTHS)))
-    return BatchMaker(store, targets, targets, len(targets), 3, SHAPE, RECIPE, 32, seed=4)
+    return BatchMaker(store, targets, targets, len(targets), 3, SHAPE, recipe, 32, seed=4)
 
 
 def fresh(device: Device) -> TrainState:
@@ -86,14 +88,15 @@ def test_a_limit_is_used_whole() -> None:
 
 def test_it_learns_and_the_average_with_it(device: Device) -> None:
     state = fresh(device)
-    assert run(state, device, endless(60)) == "done"
-    assert state.step == 60
+    assert run(state, device, endless(120)) == "done"
+    assert state.step == 120
     assert state.loss is not None
-    clips = torch.stack([batches().make(n).spectra for n in range(3)]).flatten(0, 1)
-    targets = torch.stack([batches().make(n).targets for n in range(3)]).flatten(0, 1).argmax(1)
+    made = [batches(PLAIN).make(step) for step in range(3)]
     with torch.no_grad():
-        right = state.average(clips).argmax(1) == targets
-    assert right.float().mean() > 0.6
+        found = [
+            state.average(batch.spectra).argmax(1) == batch.targets.argmax(1) for batch in made
+        ]
+    assert torch.cat(found).float().mean() > 0.7
 
 
 def test_stopping_and_continuing_changes_no_bit(device: Device, tmp_path: Path) -> None:
