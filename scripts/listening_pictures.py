@@ -110,12 +110,13 @@ def false_alarms(scores: Scores, played: list[Played], hours: float) -> None:
     for points, colour in ((curve, COLOURS[0]), (windows, COLOURS[1])):
         rates = [float(np.log10(max(point.false_alarms_an_hour, 1))) for point in points]
         chart.line(rates, [point.recall for point in points], colour, wide=2.2)
-    middle = curve[len(curve) // 2]
-    chart.words(float(np.log10(max(middle.false_alarms_an_hour, 1))), 0.6, "Earmark", COLOURS[0])
+    bold = max(curve, key=lambda point: point.recall)
+    right = float(np.log10(max(bold.false_alarms_an_hour, 1)))
+    chart.words(right, bold.recall, "Earmark", COLOURS[0], along=-60)
     at = float(np.log10(max(rule.false_alarms_an_hour, 1)))
     chart.dot(at, rule.recall, COLOURS[1])
     words = "each window over a threshold (0.5 the dot)"
-    chart.words(at, rule.recall, words, COLOURS[1], down=18, along=-110)
+    chart.words(at, rule.recall, words, COLOURS[1], down=26, along=-200)
     ticks = [float(t) for t in (0, 1, 2, 3) if t <= most]
     chart.write(
         FOLDER / "false_alarms.svg", ticks, (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),

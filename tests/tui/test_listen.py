@@ -76,6 +76,25 @@ async def test_what_is_heard_is_shown_and_judged(listening: Box, tmp_path: Path)
         )
 
 
+async def test_a_microphone_that_is_listened_to_is_shown_first(listening: Box) -> None:
+    client = listening.client
+    assert client is not None
+    heard = next(one for one in client.get("/microphones")["items"] if one["listen"])
+    source = f"{heard['source'].partition('?')[0]}?loop=1&speed=1"
+    other = client.post("/microphones", {"source": source, "name": "a yard"})["id"]
+    try:
+        client.patch(f"/microphones/{quoted(other)}", {"listen": False})
+        running_now = lambda: client.get(f"/microphones/{quoted(other)}")["status"]["state"]  # noqa: E731
+        until(lambda: running_now() == "running", "the other microphone runs")
+        async with running(listening, LARGE) as (app, pilot):
+            await comes(pilot, lambda text: "a yard" in text and "▀" in text, "both microphones")
+            rows = app.screen.query_one("#microphones")
+            assert rows.rows[0].key == other  # type: ignore[attr-defined]
+            assert rows.selected == heard["id"]  # type: ignore[attr-defined]
+    finally:
+        client.delete(f"/microphones/{quoted(other)}")
+
+
 async def test_what_the_box_would_say_is_accepted_by_enter(listening: Box) -> None:
     client = listening.client
     assert client is not None

@@ -101,7 +101,7 @@ class ListenPage(Page):
         first = not rows.rows
         rows.update_views(status["microphones"])
         if first:
-            rows.first_running()
+            rows.first_heard()
         detections.update_all(found["items"])
         self._describe()
         self._show_silence()

@@ -69,11 +69,14 @@ class MicrophoneRows(Rows):
         super().on_resize()
         self._show()
 
-    def first_running(self) -> None:
-        """Put the cursor on one that can be heard, unless it is on one."""
-        running = [view["id"] for view in self._views if view["status"]["state"] in GOOD]
-        if self.silent and running:
-            self.go_to(running[0])
+    def first_heard(self) -> None:
+        """Put the cursor on one that is listened to, or at least runs, unless it is on one."""
+        running = [view for view in self._views if view["status"]["state"] in GOOD]
+        best = [view["id"] for view in running if view["listen"]] or [
+            view["id"] for view in running
+        ]
+        if best and self.selected not in best:
+            self.go_to(best[0])
 
     def _show(self) -> None:
         self.show([Row(view["id"], self._content(view), view) for view in self._views])
