@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from appliance.models.result import Result
 VMSTAT = Path("/proc/vmstat")
 KILLED_STATUS = 128 + signal.SIGKILL  # how a shell or container reports SIGKILL
 _LAST_WORDS = 300
+# The worker's format of a line of its log; "Fatal Python error: Segmentation fault".
+_ERROR_LINE = re.compile(r"\S+ \S+ (?:ERROR|CRITICAL) \S+: (.+)|Fatal Python error: (.+)")
 
 
 @dataclass(frozen=True)
@@ -115,5 +118,14 @@ def _manner(status: int) -> str:
 
 
 def _last_words(path: Path) -> str:
-    lines = [line.strip() for line in read_log(path).splitlines() if line.strip()]
-    return f": {lines[-1][-_LAST_WORDS:]}" if lines else ""
+    """The newest error in the log, ready to follow a sentence: a line of the level ERROR or above,
+    the interpreter's own, or the last line of a traceback. What it was doing is no error."""
+    said, in_traceback = "", False
+    for line in read_log(path).splitlines():
+        if line.startswith("Traceback "):
+            in_traceback = True
+        elif in_traceback and line.strip() and not line[0].isspace():
+            said, in_traceback = line, False
+        elif found := _ERROR_LINE.match(line):
+            said = found[1] or found[2]
+    return f": {said.strip()[:_LAST_WORDS]}" if said else ""

@@ -49,10 +49,23 @@ def start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
     return None if fields[_STATE_FIELD] == "Z" else int(fields[_START_FIELD])
 
 
-def end_stranger(pid: int, started: int, timeout: float = 10.0) -> bool:
+def works_on(pid: int, folder: Path, proc: Path = Path("/proc")) -> bool:
+    """Whether the command line of process `pid` names `folder`."""
+    try:
+        words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    wanted = folder.resolve()
+    paths = (Path(os.fsdecode(word)) for word in words if word.startswith(b"/"))
+    return any(path.name == folder.name and path.resolve() == wanted for path in paths)
+
+
+def end_stranger(pid: int, started: int, folder: Path, timeout: float = 10.0) -> bool:
     """Kill a process that another daemon started, if it is still that one; True if it lived.
 
-    Its whole group goes with it. Returns once it is gone, or after `timeout` seconds.
+    folder: the job's folder, which the process must have been started for: another box whose data
+    this database was copied from knows it by the same pid and start. Its whole group goes with it.
+    Returns once it is gone, or after `timeout` seconds.
     """
     try:
         descriptor = os.pidfd_open(pid)
@@ -60,7 +73,7 @@ def end_stranger(pid: int, started: int, timeout: float = 10.0) -> bool:
         return False
     try:
         # The descriptor holds on to this process, so the comparison cannot be outrun.
-        if start_ticks(pid) != started:
+        if start_ticks(pid) != started or not works_on(pid, folder):
             return False
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)

@@ -16,15 +16,17 @@ from appliance.store.database import Row
 log = logging.getLogger(__name__)
 
 
-def end_leftover(row: Row) -> bool:
-    """End the child of a dead daemon if it lives; whether it did.
+def end_leftover(path: Path, row: Row) -> bool:
+    """End the child of a dead daemon that works on the job folder `path`, if it lives; whether it
+    did.
 
-    After a restart of the device no process is looked for: its number may be anybody's now. A
-    row without a pid had no child that was allowed to begin.
+    A copy of a data folder knows the child of the box that it was copied from, which goes on.
+    After a restart of the device no process is looked for: its number may be anybody's now. A row
+    without a pid had no child that was allowed to begin.
     """
     if row["boot_id"] != clock.boot_id() or row["pid"] is None:
         return False
-    lived = end_stranger(row["pid"], row["pid_started"])
+    lived = end_stranger(row["pid"], row["pid_started"], path)
     if lived:
         log.warning("job %d: ended the training of a dead daemon", row["id"])
     return lived

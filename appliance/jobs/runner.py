@@ -135,8 +135,8 @@ class Runner:
     def _settle(self, held: Row) -> None:
         identifier = held["id"]
         how = how_interrupted(held)
-        row = self._table.close_use(identifier, lived=end_leftover(held))
         path = self._folder.job(identifier)
+        row = self._table.close_use(identifier, lived=end_leftover(path, held))
         verdict = settle(path, row, self._queue.versions.of_job(identifier))
         if verdict is None:
             self._put_back(row, INTERRUPTED, how)

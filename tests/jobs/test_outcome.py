@@ -46,11 +46,35 @@ def test_a_kernel_without_the_counter_calls_it_a_crash(tmp_path: Path) -> None:
 def test_how_a_child_without_a_word_ended(
     tmp_path: Path, status: int, struck: bool, reason: str
 ) -> None:
-    (tmp_path / "worker.log").write_text("loading\nSegmentation fault\n")
+    (tmp_path / "worker.log").write_text("Fatal Python error: Segmentation fault\n\nThread 1:\n")
     verdict = judge(tmp_path, status, asked=None, memory_struck=struck)
     assert verdict.reason == reason
     if reason == "crashed":
         assert "Segmentation fault" in verdict.detail
+
+
+INFO = "2026-01-02 03:04:05,678 INFO appliance.training.run: plan: Plan(seconds=1.5)"
+ERROR = "2026-01-02 03:04:05,678 ERROR appliance.training.worker: training ended badly"
+TRACEBACK = """Traceback (most recent call last):
+  File "/usr/lib/x.py", line 1, in <module>
+    raise ValueError
+
+ValueError: no such clip"""
+
+
+@pytest.mark.parametrize(
+    ("log", "quoted"),
+    [
+        (INFO, ""),
+        ("half a line of somebody's", ""),
+        (f"{ERROR}\n{INFO}", ": training ended badly"),
+        (f"{ERROR}\n{TRACEBACK}\n{INFO}", ": ValueError: no such clip"),
+    ],
+)
+def test_only_an_error_is_quoted_from_the_log(tmp_path: Path, log: str, quoted: str) -> None:
+    (tmp_path / "worker.log").write_text(f"{INFO}\n{log}\n")
+    verdict = judge(tmp_path, -signal.SIGKILL, asked=None, memory_struck=False)
+    assert verdict.detail == f"the training was ended by SIGKILL; see the job's log{quoted}"
 
 
 def test_somebody_else_told_it_to_end(tmp_path: Path, template: Path) -> None:

@@ -146,18 +146,23 @@ def test_an_ended_child_is_signalled_no_more(start: Start) -> None:
     assert child.poll() == 0
 
 
-def test_a_stranger_is_known_by_its_start() -> None:
-    stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
+def test_a_stranger_is_known_by_its_start_and_its_folder(tmp_path: Path) -> None:
+    folder, link = tmp_path / "jobs" / "1", tmp_path / "link"
+    folder.mkdir(parents=True)
+    link.symlink_to(tmp_path / "jobs")
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    stranger = subprocess.Popen([*sleeper, str(link / "1")], start_new_session=True)
     try:
         started = start_ticks(stranger.pid)
         assert started is not None
-        assert not end_stranger(stranger.pid, started + 1)
+        assert not end_stranger(stranger.pid, started + 1, folder)
+        assert not end_stranger(stranger.pid, started, tmp_path / "copy" / "1")
         assert stranger.poll() is None
-        assert end_stranger(stranger.pid, started)
+        assert end_stranger(stranger.pid, started, folder)
         assert stranger.wait(60) == -signal.SIGKILL
     finally:
         stranger.kill()
-    assert not end_stranger(stranger.pid, started)
+    assert not end_stranger(stranger.pid, started, folder)
 
 
 def _state(pid: int) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +19,14 @@ from tests.jobs.house import House, read_starts
 
 pytestmark = pytest.mark.slow
 
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
+
 
 def test_a_child_that_outlived_its_daemon_is_ended(closed: House) -> None:
-    """Known by pid and start time; its whole group goes."""
+    """Known by pid, start time and folder; its whole group goes."""
     job = closed.queue.submit()
     closed.queue.table.take()
-    stray = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    stray = subprocess.Popen([*SLEEPER, str(closed.folder.job(job.id))], start_new_session=True)
     try:
         closed.queue.table.note_child(job.id, stray.pid, start_ticks(stray.pid) or 0)
         closed.runner.start()
@@ -32,10 +37,40 @@ def test_a_child_that_outlived_its_daemon_is_ended(closed: House) -> None:
     assert (ended.state, ended.attempts) == ("completed", 2)
 
 
+def test_a_copy_of_the_data_leaves_the_training_of_the_running_box_alone(
+    house: House, tmp_path: Path
+) -> None:
+    house.behave(steps=1000, step_s=0.05)
+    job = house.queue.submit()
+    house.runner.start()
+    house.step(job.id)
+    child = house.table_row(job.id)["pid"]
+    copy = tmp_path / "copy"
+    shutil.copytree(house.folder.root, copy, ignore=shutil.ignore_patterns("jobs", "*.db*"))
+    with contextlib.closing(sqlite3.connect(house.folder.database)) as db:
+        db.execute("VACUUM INTO ?", [str(copy / house.folder.database.name)])
+    behaviour = tmp_path / "of the copy.json"
+    behaviour.write_text(
+        json.dumps({"template": json.loads(house.behaviour_file.read_text())["template"]})
+    )
+    restored = House(copy, behaviour)
+    try:
+        assert restored.table_row(job.id)["pid"] == child
+        restored.runner.start()
+        ended = restored.end(job.id)
+    finally:
+        restored.close()
+    assert (ended.state, ended.attempts) == ("completed", 2)
+    lives = house.queue.get(job.id)
+    assert (lives.state, lives.attempts) == ("running", 1)
+    assert start_ticks(child) is not None
+
+
 def test_a_pid_that_was_used_again_is_left_alone(closed: House) -> None:
     job = closed.queue.submit()
     closed.queue.table.take()
-    bystander = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    folder = str(closed.folder.job(job.id))
+    bystander = subprocess.Popen([*SLEEPER, folder], start_new_session=True)
     try:
         started = start_ticks(bystander.pid) or 0
         closed.queue.table.note_child(job.id, bystander.pid, started - 1)
@@ -50,7 +85,8 @@ def test_a_pid_that_was_used_again_is_left_alone(closed: House) -> None:
 def test_after_a_reboot_no_pid_is_probed_and_time_is_not_counted(closed: House) -> None:
     job = closed.queue.submit()
     closed.queue.table.take()
-    bystander = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    folder = str(closed.folder.job(job.id))
+    bystander = subprocess.Popen([*SLEEPER, folder], start_new_session=True)
     try:
         with closed.db.write() as db:
             db.conn.execute(
