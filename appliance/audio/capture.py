@@ -23,7 +23,7 @@ import numpy as np
 
 from appliance import clock, units
 from appliance.audio.capture_process import CaptureProcess
-from appliance.audio.capture_state import LIVENESS, CaptureStatus
+from appliance.audio.capture_state import LIVENESS, TROUBLED, CaptureStatus
 from appliance.audio.devices import card_folders
 from appliance.audio.level import peak_dbfs, rms_dbfs
 from appliance.audio.liveness import Liveness
@@ -355,7 +355,7 @@ class Capture:
                 silence = units.SILENCE_DBFS
                 after = replace(after, level_dbfs=silence, peak_dbfs=silence)
             self._status = after
-        (log.info if state in ("starting", "running", "stopped", "ended") else log.warning)(
+        (log.warning if state in TROUBLED else log.info)(
             "microphone %s: %s %s", self.id, state, detail
         )
         if self._on_state is not None:

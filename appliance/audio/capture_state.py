@@ -19,6 +19,20 @@ STATES = (
     "failed",
     "stopped",
 )
+# It could not be opened; the capture tries again by itself, for ever.
+ABSENT = ("missing", "busy", "failed")
+# The same, or its stream came to a halt.
+AWAY = (*ABSENT, "stalled")
+# Somebody meant it, or nothing more can come.
+OVER = ("ended", "paused", "stopped")
+# Nothing is begun with it. One that stalled was there a moment ago and is being opened anew.
+DEAD = (*ABSENT, *OVER)
+# A stream runs, whether or not what it carries is sound.
+STREAMING = ("running", "silent", "stuck")
+# Somebody has to do something about it...
+BROKEN = (*AWAY, "stuck")
+# ...or ought to look: it may be muted on purpose.
+TROUBLED = (*BROKEN, "silent")
 
 
 @dataclass(frozen=True)
