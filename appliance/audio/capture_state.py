@@ -37,8 +37,10 @@ TROUBLED = (*BROKEN, "silent")
 
 @dataclass(frozen=True)
 class CaptureStatus:
-    """state: one of STATES. frames, lost_frames: since the start, over all streams. restarts: how
-    often the child was started again. since: wall time of the last change of state."""
+    """state: one of STATES. frames, lost_frames: since the start, over all streams; lost are those
+    that a running microphone gave and nobody got. away_s: seconds between the streams, while it
+    was unplugged, stalled or opened anew; what it cost is no lost frame. restarts: how often the
+    child was started again. since: wall time of the last change of state."""
 
     state: str
     detail: str = ""
@@ -47,6 +49,7 @@ class CaptureStatus:
     channels: int = 0
     frames: int = 0
     lost_frames: int = 0
+    away_s: float = 0.0
     restarts: int = 0
     level_dbfs: float = units.SILENCE_DBFS
     peak_dbfs: float = units.SILENCE_DBFS
