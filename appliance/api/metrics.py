@@ -68,6 +68,12 @@ def metrics(services: Services) -> str:
             [(_named(m), m.status.lost_frames) for m in microphones if m.status],
         ),
         (
+            "microphone_away_seconds_total",
+            "counter",
+            "seconds that it was unplugged, stalled or opened anew",
+            [(_named(m), round(m.status.away_s, 1)) for m in microphones if m.status],
+        ),
+        (
             "microphone_restarts_total",
             "counter",
             "times that its capture was started again",

@@ -23,7 +23,7 @@ import numpy as np
 
 from appliance import clock, units
 from appliance.audio.capture_process import CaptureProcess
-from appliance.audio.capture_state import LIVENESS, CaptureStatus
+from appliance.audio.capture_state import LIVENESS, TROUBLED, CaptureStatus
 from appliance.audio.devices import card_folders
 from appliance.audio.level import peak_dbfs, rms_dbfs
 from appliance.audio.liveness import Liveness
@@ -279,7 +279,9 @@ class Capture:
         frames = len(block.samples)
         if frames == 0:
             return
+        away_s = self._away_before(stream, block)
         lost = self._lost_before(stream, block)
+        gap = lost + round(away_s * stream.rate * stream.speed)
         stream.expected = block.frame + frames
         samples = self._mono(block.samples)
         state = stream.liveness.push(block.samples, frames / stream.rate)
@@ -290,11 +292,11 @@ class Capture:
             samples,
             block.frame,
             block.captured_ns,
-            lost,
+            gap,
             stream.speed,
         )
         self._end_ns = chunk.moment_ns(chunk.end_frame)
-        self._meter(chunk)
+        self._meter(chunk, lost, away_s)
         self._set(state, *LIVENESS[state])
         self.ring.append(chunk)
         with self._lock:
@@ -305,14 +307,16 @@ class Capture:
             except Exception:
                 log.exception("a consumer of %s failed", self.id)
 
-    def _lost_before(self, stream: _Stream, block: Block) -> int:
-        if stream.expected is None:
-            if self._end_ns is None:
-                return block.frame
-            gap_s = (block.captured_ns - self._end_ns) / 1e9
-            return max(0, round(gap_s * stream.rate * stream.speed)) + block.frame
+    def _away_before(self, stream: _Stream, block: Block) -> float:
+        """Seconds since the stream before, when this is the first block of a later one."""
+        if stream.expected is not None or self._end_ns is None:
+            return 0.0
+        return max(0.0, (block.captured_ns - self._end_ns) / 1e9)
+
+    @staticmethod
+    def _lost_before(stream: _Stream, block: Block) -> int:
         # The counter is the judge; what the child says about its losses only has to agree.
-        return max(0, block.frame - stream.expected)
+        return max(0, block.frame - (stream.expected or 0))
 
     def _mono(self, samples: Samples) -> Samples:
         """The chosen channel or the average, with gain, clipped; read-only."""
@@ -330,7 +334,7 @@ class Capture:
         mono.flags.writeable = False
         return mono
 
-    def _meter(self, chunk: Chunk) -> None:
+    def _meter(self, chunk: Chunk, lost: int, away_s: float) -> None:
         level, peak = rms_dbfs(chunk.samples), peak_dbfs(chunk.samples)
         fall = _PEAK_FALL_DB_PER_S * len(chunk.samples) / chunk.rate
         with self._lock:
@@ -338,12 +342,15 @@ class Capture:
             self._status = replace(
                 status,
                 frames=status.frames + len(chunk.samples),
-                lost_frames=status.lost_frames + chunk.lost,
+                lost_frames=status.lost_frames + lost,
+                away_s=status.away_s + away_s,
                 level_dbfs=level,
                 peak_dbfs=max(peak, status.peak_dbfs - fall),
             )
-        if chunk.lost:
-            log.warning("%s lost %d frames before frame %d", self.id, chunk.lost, chunk.frame)
+        if lost:
+            log.warning("%s lost %d frames before frame %d", self.id, lost, chunk.frame)
+        if away_s:
+            log.info("%s gives sound again; it was away for %.1f s", self.id, away_s)
 
     def _set(self, state: str, detail: str, advice: str = "") -> None:
         with self._lock:
@@ -355,7 +362,7 @@ class Capture:
                 silence = units.SILENCE_DBFS
                 after = replace(after, level_dbfs=silence, peak_dbfs=silence)
             self._status = after
-        (log.info if state in ("starting", "running", "stopped", "ended") else log.warning)(
+        (log.warning if state in TROUBLED else log.info)(
             "microphone %s: %s %s", self.id, state, detail
         )
         if self._on_state is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from appliance.audio.capture_state import BROKEN, STREAMING
 from appliance.cli.common import (
     State,
     confirmed,
@@ -21,8 +22,6 @@ from appliance.cli.output import Column, decibel, fold, note, right, safe, say, 
 from appliance.cli.triggers import switch, trigger_options
 
 STARTS_WITHIN_S = 4.0
-HEARD = ("running", "silent", "stuck")
-"""States in which sound comes, so that there is a level."""
 
 
 @group(
@@ -74,7 +73,7 @@ def show_microphones(microphones: list[dict[str, Any]]) -> None:
                 microphone["name"],
                 microphone["source"],
                 status.get("state") or ("off" if not microphone["enabled"] else "stopped"),
-                decibel(status.get("level_dbfs")) if status.get("state") in HEARD else "-",
+                decibel(status.get("level_dbfs")) if status.get("state") in STREAMING else "-",
                 f"{status['rate']} Hz" if status.get("rate") else "",
                 status.get("lost_frames"),
                 f"{microphone['gain_db']:+.0f} dB",
@@ -164,7 +163,7 @@ def _say_whether_it_is_there(state: State, added: dict[str, Any]) -> None:
             if status["state"] != "starting" or time.monotonic() >= deadline:
                 break
             time.sleep(0.1)
-    if status["state"] not in ("starting", "running", "silent", "stopped", "paused", "ended"):
+    if status["state"] in BROKEN:
         detail = safe(status["detail"]).rstrip(".")
         note(f"It is {status['state']} now: {detail}. It is tried again.", "yellow")
     if status["advice"]:

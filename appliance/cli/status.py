@@ -128,6 +128,8 @@ def _microphone(microphone: dict[str, Any]) -> str:
         parts.append(decibel(seen.get("level_dbfs")))
         if seen.get("lost_frames"):
             parts.append(f"{seen['lost_frames']} frames lost")
+        if seen.get("away_s"):
+            parts.append(f"was away for {human_duration(seen['away_s'])}")
     elif seen.get("detail"):
         parts.append(safe(seen["detail"]))
         if seen.get("advice"):

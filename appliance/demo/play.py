@@ -13,6 +13,7 @@ from typing import Any
 from rich.text import Text
 
 from appliance import clock
+from appliance.audio.capture_state import ABSENT
 from appliance.client import Client, quoted
 from appliance.demo.box import Box
 from appliance.demo.judge import AGAIN, FALSE, RIGHT, Heard, Judge, Judged
@@ -59,7 +60,7 @@ def play(box: Box, client: Client, screen: Screen, scene: Scene, folder: Path) -
     with screen.moving() as line:
         while ended_at is None or time.monotonic() - ended_at < _AFTER_S:
             state = began.ask()
-            if state in ("failed", "missing", "busy"):
+            if state in ABSENT:
                 raise Unavailable(f"the microphone {ROOM} is {state}", "see the daemon's log")
             if state == "ended" and ended_at is None:
                 ended_at = time.monotonic()

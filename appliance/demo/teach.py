@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from appliance.audio.capture_state import ABSENT
 from appliance.client import Client, quoted
 from appliance.demo.scene import BACKGROUND, Scene, compose, write_wav
 from appliance.demo.show import Screen, counted
@@ -122,7 +123,7 @@ def _until_over(client: Client, rooms: list[str]) -> Iterator[tuple[list[dict[st
         quiet_s = time.monotonic() - moved_at
         if all(state["state"] == "ended" for state in states) and quiet_s > _SETTLE_S:
             return
-        bad = [state for state in states if state["state"] in ("failed", "missing", "busy")]
+        bad = [state for state in states if state["state"] in ABSENT]
         if bad and quiet_s > _SETTLE_S:
             raise Unavailable(f"a microphone failed: {bad[0]['detail']}", bad[0]["advice"])
         if quiet_s > _STUCK_S:

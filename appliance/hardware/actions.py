@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from appliance import clock
 from appliance.audio.capture import Capture
+from appliance.audio.capture_state import DEAD
 from appliance.errors import EarmarkError, InvalidInput
 from appliance.library.clips import Clips
 from appliance.recording.assembly import LONGEST_S, Part
@@ -16,7 +17,6 @@ from appliance.recording.minutes import Minute
 from appliance.recording.privacy import Privacy
 from appliance.recording.recorder import Recorder
 from appliance.recording.storing import store_part
-from appliance.recording.take import DEAD_STATES
 from appliance.recording.worker import Worker
 from appliance.settings import BoardSettings
 
@@ -84,9 +84,7 @@ class Actions:
             for identifier in mine:
                 self._recorder.finish(identifier)
             return
-        present = [
-            view.id for view in self._microphones.all() if view.status.state not in DEAD_STATES
-        ]
+        present = [view.id for view in self._microphones.all() if view.status.state not in DEAD]
         begun = self._recorder.begin(present, self._settings.button_record_s, author=AUTHOR)
         self._recordings = [recording.id for recording in begun]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from appliance.audio.capture_state import TROUBLED
 from appliance.events import Event, EventBus
 from appliance.jobs.job import PAUSED, RUNNING, STARTING
 from appliance.jobs.queue import Queue
@@ -15,7 +16,6 @@ from appliance.recording.recorder import Recorder
 from firmware_hooks.led import Blinker
 
 EVERY_S = 5.0
-_TROUBLED = ("missing", "busy", "stalled", "failed", "silent", "stuck")
 
 
 class LightKeeper:
@@ -65,7 +65,7 @@ class LightKeeper:
         views = [view for view in self._microphones.all() if view.enabled]
         deployment = self._deployments.current()
         broken = deployment is not None and bool(deployment.problem)
-        if broken or self._trouble() or any(view.status.state in _TROUBLED for view in views):
+        if broken or self._trouble() or any(view.status.state in TROUBLED for view in views):
             return "attention"
         job = self._queue.current()
         if job is not None and job.state in (STARTING, RUNNING, PAUSED):

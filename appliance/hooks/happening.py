@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.audio.capture_state import AWAY, STREAMING
 from appliance.events import Event
 from appliance.jobs.job import ENDED
 
@@ -21,9 +22,6 @@ KINDS = (
     "resumed",
 )
 """What a hook can be run for; also the names of the folders that hold the hooks of one kind."""
-
-_LOST = ("missing", "busy", "stalled", "failed")
-_HERE = ("running", "silent", "stuck")
 
 
 @dataclass(frozen=True)
@@ -86,10 +84,10 @@ class Translator:
         identifier, state = microphone["id"], microphone["status"]["state"]
         if data["what"] == "removed":
             self._lost.discard(identifier)
-        elif state in _LOST and identifier not in self._lost:
+        elif state in AWAY and identifier not in self._lost:
             self._lost.add(identifier)
             return "microphone-lost", {"microphone": microphone}
-        elif state in _HERE and identifier in self._lost:
+        elif state in STREAMING and identifier in self._lost:
             self._lost.discard(identifier)
             return "microphone-back", {"microphone": microphone}
         return None

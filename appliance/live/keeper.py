@@ -17,13 +17,13 @@ import numpy as np
 
 from appliance import clock
 from appliance.audio.capture import Capture
+from appliance.audio.capture_state import DEAD
 from appliance.audio.ring import Stretch
 from appliance.errors import EarmarkError
 from appliance.live.detection import SPEECH, Detection, NewDetection
 from appliance.live.detections import Detections
 from appliance.recording.assembly import Part
 from appliance.recording.storing import SessionChain, store_part
-from appliance.recording.take import DEAD_STATES
 from appliance.recording.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Keeper:
         for kept in self._pending:
             there = kept.capture.ring.last(0.0)
             whole = there.stream == kept.past.stream and there.frame >= kept.end_frame
-            dead = kept.capture.status().state in DEAD_STATES
+            dead = kept.capture.status().state in DEAD
             gone = dead or there.stream != kept.past.stream or now >= kept.clip_due_ns
             if whole or gone or everything:
                 try:

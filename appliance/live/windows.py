@@ -115,12 +115,13 @@ class WindowStream:
     def _begin_at(self, chunk: Chunk) -> None:
         if self._stream is not None:
             self.resets += 1
-            lost = chunk.lost
+            missing = chunk.lost
             if chunk.stream == self._stream:
-                lost = max(0, chunk.frame - self._expected_frame)
-            self.lost_frames += lost
+                missing = max(0, chunk.frame - self._expected_frame)
+                # Between streams it was away, which is no loss.
+                self.lost_frames += missing
             self._base_s += (self._expected_frame - self._base_frame) / self._in_rate
-            self._base_s += lost / chunk.rate
+            self._base_s += missing / chunk.rate
             self._resume = None
         elif self._resume is not None:
             if self._resume.stream == chunk.stream:

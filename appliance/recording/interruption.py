@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from appliance import clock
-from appliance.audio.capture import CaptureStatus
+from appliance.audio.capture_state import AWAY, OVER, CaptureStatus
 from appliance.audio.source import Chunk
 from appliance.units import human_duration
 
-# Somebody meant it, or nothing more can come: the recording is over.
-OVER_STATES = ("ended", "paused", "stopped")
-# The capture tries again by itself, for ever.
-AWAY_STATES = ("missing", "busy", "failed", "stalled")
 # A microphone that gives nothing for so long is away, whatever its state says.
 SILENT_LIMIT_S = 10.0
 _REASONS_TOLD = 3
@@ -39,7 +35,7 @@ class Interruption:
     def look(self, status: CaptureStatus) -> str:
         """What is the matter with the microphone, which has this status; empty if nothing is."""
         silent_s = (clock.monotonic_ns() - self._heard_ns) / 1e9
-        if status.state in AWAY_STATES:
+        if status.state in AWAY:
             return status.detail or f"the microphone is {status.state}"
         if silent_s > SILENT_LIMIT_S:
             return f"the microphone has given nothing for {human_duration(silent_s)}"
@@ -81,6 +77,6 @@ def over(status: CaptureStatus) -> str:
     """Why a recording of a microphone with this status is over; empty when it is not."""
     if status.state == "ended":
         return "the replay is over"
-    if status.state in OVER_STATES:
+    if status.state in OVER:
         return f"the microphone is {status.state}" + (f": {status.detail}" if status.detail else "")
     return ""

@@ -13,12 +13,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from appliance.audio.capture_state import DEAD
 from appliance.errors import InvalidInput, MicrophoneError, NotFound
 from appliance.events import EventBus
 from appliance.library.clips import Clips
 from appliance.library.names import label_name
 from appliance.recording.microphones import Microphones
-from appliance.recording.take import DEAD_STATES, Order, Recording, Take
+from appliance.recording.take import Order, Recording, Take
 from appliance.recording.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Recorder:
         if not views:
             raise InvalidInput("no microphone was named", "name one that `earmark devices` lists")
         for view in views.values():
-            if view.status.state in DEAD_STATES:
+            if view.status.state in DEAD:
                 raise MicrophoneError(
                     f"the microphone {view.name} is {view.status.state}"
                     + (f": {view.status.detail}" if view.status.detail else ""),

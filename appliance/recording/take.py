@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 
 # Sound that waits while a disk is slow. What does not fit is lost, counted and reported.
 WAITING_LIMIT_S = 45.0
-# A microphone in one of these gives no sound now: nothing is begun with it.
-DEAD_STATES = ("missing", "busy", "failed", "stopped", "ended", "paused")
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ def test_microphones() -> None:
     assert microphones_check.check([microphone("silent")]).state == "warning"
     lossy = microphone("running", rate=16000, frames=1_600_000, lost_frames=16_000)
     assert microphones_check.check([lossy]).state == "warning"
+    away = microphone("running", rate=16000, frames=160_000, away_s=600.0)
+    assert microphones_check.check([away]).state == "ok", "another USB port would not help"
     paused = microphones_check.check([microphone("paused")], "privacy")
     assert (paused.state, "privacy" in paused.says) == ("ok", True)
 

@@ -114,7 +114,7 @@ def test_a_reopened_microphone_starts_again_and_time_goes_on() -> None:
     first = again[0]
     again[0] = Chunk("m", 1, 48_000, first.samples, 0, first.captured_ns, lost=96_000)
     after = stream.push(again)
-    assert stream.resets == 1
+    assert (stream.resets, stream.lost_frames) == (1, 0), "away is not lost"
     assert after[0].fresh
     # 1 s before, 2 s of interruption, then the window.
     assert after[0].end_s == pytest.approx(1 + 2 + after[0].frame / 48_000)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from appliance.audio.capture_state import BROKEN
 from appliance.care.check import Check
 from appliance.recording.microphones import MicrophoneView
 
 NAME = "microphones"
-BROKEN = ("missing", "busy", "stalled", "stuck", "failed")
 LOST_SHARE = 0.001
 
 
