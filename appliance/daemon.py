@@ -25,7 +25,7 @@ from appliance.api.token import read_or_make_token
 from appliance.api.uploads import sweep as sweep_uploads
 from appliance.audio.decode import Decoder
 from appliance.care.notices import Notices
-from appliance.care.recovery import make_whole
+from appliance.care.recovery import make_whole, say_what_listens
 from appliance.errors import Conflict
 from appliance.hardware.kit import Kit
 from appliance.house import House
@@ -124,7 +124,7 @@ def running(
         folder.reserve.want(settings.space.reserve_mb * 1_000_000)
         folder.reserve.give()
         notices = Notices(folder)
-        make_whole(folder, settings, notices)
+        lost = make_whole(folder, settings, notices)
         db = Database(folder.database)
         db.make_room = folder.reserve.give
         stops.append(("database", db.close))
@@ -135,6 +135,8 @@ def running(
         sweep_uploads(folder)
         house = House(folder, settings, notices, db, decoder, kit)
         stops.append(("engine", house.deployments.close))
+        if lost is not None:
+            say_what_listens(notices, lost, *house.listening_and_newest())
         for name, part in () if idle else house.parts:
             part.start()
             stops.append((name, part.stop))

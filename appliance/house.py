@@ -1,7 +1,9 @@
 """Every part of the box, wired together floor by floor: each floor stands on those below it.
 
-Nothing runs yet when it is built; the daemon starts the parts in their order, and stops them in
-reverse.
+Building it makes the library whole after whatever ended the last daemon: half-done files are swept
+away, versions that were cut short are completed, and what was deployed is loaded, its engine built
+anew in the background if need be. Nothing records, listens or trains until the daemon starts the
+parts, in their order; it stops them in reverse.
 """
 
 from __future__ import annotations
@@ -93,6 +95,11 @@ class House:
         self._gate()
         self._care()
         self._board(kit)
+
+    def listening_and_newest(self) -> tuple[str | None, str | None]:
+        """The version that listens, and the newest that there is."""
+        live, there = self.deployments.live(), self.versions.all()
+        return (live[0].version if live else None), (there[0].name if there else None)
 
     def _library(self) -> None:
         """What was recorded and labelled, made whole after whatever ended the last daemon."""

@@ -44,13 +44,14 @@ class Periodic:
         return self._stopping.is_set()
 
     def start(self) -> None:
-        """It may have been stopped before."""
+        """It may have been stopped before: the first wait comes again."""
+        self._wake.clear()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Returns when the turn at work has ended; without `start` nothing happens."""
+        """Returns when the turn at work has ended; before `start` it does nothing."""
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:

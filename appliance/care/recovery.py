@@ -15,7 +15,7 @@ from pathlib import Path
 
 from appliance.care.backup import read_manifest
 from appliance.care.backup_place import backups, place_of
-from appliance.care.notices import Notices
+from appliance.care.notices import Notice, Notices
 from appliance.care.quarantine import DATABASE, Quarantine
 from appliance.care.rebuild import has_sounds, wanted
 from appliance.care.restore import SIDE_FILES, Restored, restore, restored_from, unfinished
@@ -29,14 +29,15 @@ log = logging.getLogger(__name__)
 TOPIC = "database"
 
 
-def make_whole(folder: DataFolder, settings: Settings, notices: Notices) -> None:
-    """See to it that the database can be opened. Raises StoreError when the disk is at fault."""
+def make_whole(folder: DataFolder, settings: Settings, notices: Notices) -> Notice | None:
+    """See to it that the database can be opened; the notice of what came in its place, if anything
+    did. Raises StoreError when the disk is at fault."""
     if unfinished(folder) is not None and folder.database.exists():
         log.warning("a restore was cut short: the library is the one from before it")
         folder.restoring.unlink()
     damage = _damage(folder)
     if not damage:
-        return
+        return None
     log.error("the database cannot be used: %s", damage)
     files = [folder.root / name for name in (folder.database.name, *SIDE_FILES)]
     there = [file for file in files if file.exists()]
@@ -53,15 +54,14 @@ def make_whole(folder: DataFolder, settings: Settings, notices: Notices) -> None
     if restored is not None:
         made = _when(restored.manifest.made_at)
         lost = f" {restored.missing} sounds are whole nowhere." if restored.missing else ""
-        notices.give(
+        return notices.give(
             TOPIC,
             "failing",
             f"{says} The backup of {made} was restored, with {restored.clips} clips.{lost}",
             "look at labels and settings that were changed since then; sounds recorded since come"
             " back as clips by themselves; see `dmesg` for errors of the disk",
         )
-        return
-    notices.give(
+    return notices.give(
         TOPIC,
         "failing",
         f"{says} There is no backup of this box, so an empty one was begun.",
@@ -70,6 +70,20 @@ def make_whole(folder: DataFolder, settings: Settings, notices: Notices) -> None
         " backup.target; if a backup lies elsewhere, stop the daemon and `earmark restore FOLDER"
         " --force`",
     )
+
+
+def say_what_listens(
+    notices: Notices, lost: Notice, listening: str | None, newest: str | None
+) -> None:
+    """Add to the notice `lost` which version listens with what came in the database's place, when
+    that is not the newest that there is."""
+    if newest is None or listening == newest:
+        return
+    if listening is None:
+        more = f"no version listens now: `earmark deploy {newest}`"
+    else:
+        more = f"{listening} listens now; if it was {newest}: `earmark deploy {newest}`"
+    notices.give(lost.topic, lost.state, lost.says, f"{more}; {lost.advice}")
 
 
 def _damage(folder: DataFolder) -> str:

@@ -26,6 +26,7 @@ from appliance.events import EventBus
 from appliance.library.clips import Clips
 from appliance.logs import AUDIT
 from appliance.paths import DataFolder
+from appliance.periodic import Periodic
 from appliance.settings import RetentionSettings, Settings
 from appliance.store.database import Database
 
@@ -95,28 +96,23 @@ class Retention:
         self._notices = notices
         self._lock = threading.Lock()
         self._latest: RetentionRun | None = None
-        self._stop = threading.Event()
-        self._wake = threading.Event()
-        self._timer: threading.Thread | None = None
         self._runner: threading.Thread | None = None
+        self._periodic = Periodic("retention", self._turn, self._wait_s, first_s=self._wait_s)
+        self._wait_anew = threading.Event()
+        self.start = self._periodic.start
 
     def use(self, settings: Settings) -> None:
         """Take up other limits while it runs: the next run goes by them. Another `every_h` counts
         from now."""
         self._settings = settings.retention
-        self._wake.set()
-
-    def start(self) -> None:
-        self._timer = threading.Thread(target=self._every, name="retention", daemon=True)
-        self._timer.start()
+        self._wait_anew.set()
+        self._periodic.wake()
 
     def stop(self) -> None:
         """A run ends after the clips that it is at."""
-        self._stop.set()
-        self._wake.set()
-        for thread in (self._timer, self._runner):
-            if thread is not None:
-                thread.join()
+        self._periodic.stop()
+        if self._runner is not None:
+            self._runner.join()
 
     def latest(self) -> RetentionRun | None:
         """The run at work, or the last one of this daemon's life."""
@@ -139,16 +135,18 @@ class Retention:
             return self._by_use(RetentionRun(dry_run))
         return self._go(RetentionRun(dry_run), wanted)
 
-    def _every(self) -> None:
-        while not self._stop.is_set():
-            every_h = self._settings.every_h
-            if self._wake.wait(every_h * 3600 if every_h else None):
-                self._wake.clear()
-                continue
-            try:
-                self.begin()
-            except Conflict:
-                log.info("retention is at work already: the next look comes in its time")
+    def _wait_s(self) -> float | None:
+        every_h = self._settings.every_h
+        return every_h * 3600 if every_h else None
+
+    def _turn(self) -> None:
+        if self._wait_anew.is_set():  # woken by `use`
+            self._wait_anew.clear()
+            return
+        try:
+            self.begin()
+        except Conflict:
+            log.info("retention is at work already: the next look comes in its time")
 
     def _run(self, begun: RetentionRun, author: str) -> None:
         try:
@@ -221,7 +219,7 @@ class Retention:
     ) -> None:
         told = count.clips
         while batch := list(_batch(plan, None if wanted is None else wanted - count.bytes)):
-            if self._stop.is_set():
+            if self._periodic.stopping():
                 raise _Stopped
             gone = batch if run.dry_run else self._delete(batch)
             count.add(gone, failed=len(batch) - len(gone))
@@ -229,7 +227,7 @@ class Retention:
                 told = count.clips
                 self._say(count.so_far(run))
             if not run.dry_run:
-                self._stop.wait(PAUSE_S)  # whoever listens has its turn to write
+                self._periodic.rest(PAUSE_S)  # whoever listens has its turn to write
 
     def _say(self, run: RetentionRun) -> None:
         self._latest = run

@@ -29,7 +29,7 @@ POOR_RECALL = 0.5
 )
 @click.option("--force", is_flag=True, help="Although it is worse than what listens.")
 @click.option("--shadow", is_flag=True, help="Silently beside what listens: see `earmark shadow`.")
-@click.option("--cancel", is_flag=True, help="End the engine that is being built.")
+@click.option("--cancel", is_flag=True, help="End the deployment that is under way.")
 @pass_state
 def deploy(
     state: State, version: str | None, precision: str, force: bool, shadow: bool, cancel: bool
@@ -42,10 +42,10 @@ def deploy(
     fp32. Without VERSION: what listens now, and what did before.
 
     Ctrl-C leaves the box at it; `earmark deploy --cancel` ends the engine that is being built, for
-    whatever it is, and what listened before goes on.
+    whatever it is, or the comparison before it, and what listened before goes on.
     """
     if cancel and version is not None:
-        raise click.UsageError("--cancel ends the build that runs: name no version")
+        raise click.UsageError("--cancel ends the deployment that is under way: name no version")
     with state.client() as client:
         if cancel:
             _cancelled(state, client.post("/deployments/cancel"))
@@ -69,9 +69,11 @@ def _cancelled(state: State, work: dict[str, Any]) -> None:
     if state.json:
         emit(work)
         return
-    name = f"The engine of {safe(work['version'])} in {safe(work['precision'])}"
-    how = "was done already" if work["state"] == "ready" else "is not built"
-    say(f"{name} {how}; what listened before goes on.")
+    name = f"{safe(work['version'])} in {safe(work['precision'])}"
+    if work["state"] == "ready":
+        say(f"The engine of {name} was done already: `earmark deploy` says what listens.")
+    else:
+        say(f"{name} is not deployed; what listened before goes on.")
 
 
 def _followed(state: State, client: Client, comparison: dict[str, Any]) -> dict[str, Any]:

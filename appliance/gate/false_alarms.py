@@ -17,6 +17,7 @@ from appliance.live.chances import poisson
 CHANCE = 0.05
 # With at most half as many again, a candidate has no more in any way that a person would notice.
 HALF_AS_MANY_AGAIN = 1.5
+NEGLIGIBLE = 1e-17
 
 WORSE, NO_WORSE, UNKNOWN = "worse", "no worse", "not enough history"
 
@@ -56,7 +57,7 @@ class FalseAlarms:
         return UNKNOWN
 
     def sentence(self) -> str:
-        """`from 2 to 14 in 0.5 h of history (4.0 to 28.0 an hour)`."""
+        """`from 2 to 14 in 30 min of history (4.0 to 28.0 an hour)`."""
         before, after = self.before / self.hours, self.after / self.hours
         return (
             f"from {self.before} to {self.after} in {in_hours(self.hours)} of history "
@@ -68,8 +69,17 @@ def tail(hits: int, total: int) -> float:
     """The chance of `hits` heads or more in `total` throws of a coin."""
     if hits <= 0:
         return 1.0
-    ways = sum(math.comb(total, k) for k in range(hits, total + 1))
-    return ways / (1 << total)
+    if 2 * hits <= total:
+        return 1.0 - tail(total - hits + 1, total)
+    # The terms fall from here on, each by the quotient of two binomial coefficients.
+    logs = math.lgamma(total + 1) - math.lgamma(hits + 1) - math.lgamma(total - hits + 1)
+    term = chance = 2.0 ** (logs / math.log(2) - total)
+    for k in range(hits, total):
+        term *= (total - k) / (k + 1)
+        chance += term
+        if term <= chance * NEGLIGIBLE:
+            break
+    return chance
 
 
 def in_hours(hours: float) -> str:

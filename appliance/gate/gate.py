@@ -36,6 +36,9 @@ from appliance.library.clips import Clips
 from appliance.library.datasets import Datasets
 from appliance.live.detections import Detections
 from appliance.live.listener import rules_of
+from appliance.models.building import CANCELLED as BUILD_CANCELLED
+from appliance.models.building import FAILED as BUILD_FAILED
+from appliance.models.building import READY, Work
 from appliance.models.deploy import Deployment, Deployments
 from appliance.models.engine import PRECISIONS
 from appliance.models.thresholds import Thresholds
@@ -59,6 +62,8 @@ class _Run:
     child: HearingChild
     done: Future[Comparison]
     progress: dict[str, Any]
+    precision: str | None
+    """In which the candidate shall listen then; None where nothing is deployed."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Ends the compiling that follows."""
     logged_at: float = field(default_factory=clock.seconds)
@@ -189,6 +194,17 @@ class Gate:
             return self.comparisons.get(identifier)
         return comparison
 
+    def cancel_deployment(self) -> Work:
+        """End the engine that is being built, whatever for, or else the comparison that leads to a
+        deployment: how that ended, as of an engine. Raises Conflict when there is neither."""
+        with self._lock:
+            run = self._run
+        if run is None or run.precision is None or self._deployments.building.work is not None:
+            return self._deployments.building.cancel()
+        ended = self.cancel(run.identifier)
+        state = {CANCELLED: BUILD_CANCELLED, PASSED: READY}.get(ended.state, BUILD_FAILED)
+        return Work(ended.candidate, run.precision, "ended", 1.0, state, ended.detail)
+
     # --- inside --------------------------------------------------------------------------------
 
     def _begin(
@@ -213,6 +229,7 @@ class Gate:
                 HearingChild(self._folder.jobs, self._lagging),
                 Future(),
                 {"phase": "preparing", "fraction": 0.0, "left_s": None},
+                None if let_through is None else list(sides.values())[-1][1],
             )
             self._run = run
         self._tell(identifier)

@@ -312,7 +312,9 @@ def _undecided(made: Mapping[str, Any], alarms: FalseAlarms, verdict: str) -> li
 
 
 def _odds(chance: float) -> str:
-    """`1 time in 8`; an even chance is no figure."""
+    """`1 time in 8`; an even chance is no figure, and a very small one may have come out as 0."""
+    if chance < 1e-6:
+        return "less than 1 time in a million"
     return "often" if chance >= 0.4 else f"1 time in {1 / chance:.0f}"
 
 

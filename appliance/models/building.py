@@ -85,7 +85,10 @@ class Building:
         none runs."""
         build = self._current
         if build is None:
-            raise Conflict("no engine is being built", "`earmark deploy` says what listens")
+            raise Conflict(
+                "no version is being deployed: no engine is being built",
+                "`earmark deploy` says what listens",
+            )
         build.stop.set()
         build.over.wait()
         return build.work

@@ -89,7 +89,7 @@ class Deployments:
         self._changing = threading.Lock()  # one deployment at a time; held while certifying
         self._live: tuple[Deployment, Engine] | None = None  # swapped as a whole
         self._problem = ""
-        self._notice = ""
+        self._notice = (0, "")  # the deployment that it is about, and what it says
         self.building = Building(self._compiler, bus)
         self._rebuilding: threading.Thread | None = None
 
@@ -115,7 +115,9 @@ class Deployments:
         row = self._db.row("SELECT * FROM deployments WHERE state = ?", [LIVE])
         if row is None:
             return None
-        return replace(Deployment.from_row(row), problem=self._problem, notice=self._notice)
+        about, notice = self._notice
+        notice = notice if about == row["id"] else ""
+        return replace(Deployment.from_row(row), problem=self._problem, notice=notice)
 
     def get(self, identifier: int) -> Deployment:
         """One of the history. NotFound."""
@@ -212,8 +214,9 @@ class Deployments:
             else:
                 self._problem = ""
             if stale:
-                self._notice = f"ONNX Runtime listens while the engine is built anew: {stale}"
-                log.warning("%s: %s", deployment.version, self._notice)
+                notice = f"ONNX Runtime listens while the engine is built anew: {stale}"
+                self._notice = (deployment.id, notice)
+                log.warning("%s: %s", deployment.version, notice)
                 self._rebuilding = threading.Thread(
                     target=self._rebuild, args=[deployment], name="rebuild", daemon=True
                 )
@@ -262,7 +265,7 @@ class Deployments:
         # The old engine is not closed: a listener may be about to run it. It goes with its last
         # user.
         self._live = (deployment, prepared.engine)
-        self._problem = self._notice = ""
+        self._problem = ""
         return deployment
 
     # --- after a start ---------------------------------------------------------------------------
@@ -305,15 +308,17 @@ class Deployments:
                     prepared.engine.close()
                     raise EngineError(f"it was refused: {prepared.certificate.sentence()}")
                 self._renew(deployment, prepared)
-                self._notice = ""
+                self._notice = (0, "")
         except Unavailable:
             return  # the daemon stops; the next start builds it
         except Stopped:
             log.info("the engine of %s is not built anew: that was stopped", name)
-            self._notice = "ONNX Runtime listens: building its engine was stopped; deploy it again"
+            notice = "ONNX Runtime listens: building its engine was stopped; deploy it again"
+            self._notice = (deployment.id, notice)
         except Exception as error:  # a thread's end must not go unseen
             log.exception("the engine of %s could not be built anew", name)
-            self._notice = f"ONNX Runtime listens, since no engine could be built: {error}"
+            notice = f"ONNX Runtime listens, since no engine could be built: {error}"
+            self._notice = (deployment.id, notice)
         else:
             log.info("%s listens on %s again", name, prepared.engine.name)
         self._tell()

@@ -14,18 +14,21 @@ from typing import Any
 
 import pytest
 
-from appliance.care.backup import make_backup
+from appliance.care.backup import copy_database, make_backup
 from appliance.care.backup_place import backups, place_of
 from appliance.care.notices import Notices
 from appliance.care.recovery import make_whole
 from appliance.care.restore import restore
+from appliance.daemon import running
 from appliance.errors import StoreError
 from appliance.library.datasets import Datasets
+from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.settings import BackupSettings, Settings
 from appliance.store.examine import examine
 from tests.box import Box, until
 from tests.care.test_retention import Library
+from tests.models import toy
 
 
 def nobody(_done: int, _total: int) -> None:
@@ -150,6 +153,31 @@ def test_without_a_backup_the_files_say_what_they_can(library: Library) -> None:
         assert box.stop() == 0, box.log.read_text()[-4000:]
     with closing(sqlite3.connect(folder.database)) as database:
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_the_notice_says_that_no_version_listens_any_more(library: Library) -> None:
+    """What was trained and deployed after the copy comes back from its folder; whether it was
+    deployed stood in the lost database alone."""
+    folder = library.folder
+    fill(library)
+    copy_database(folder, 3)
+    result = toy.write_result(folder.job(1) / "result")
+    facts = {"job": None, "dataset_version": None, "parent": None}
+    Versions(library.db, folder, library.bus).publish(
+        result, stopped="converged", seconds=1.0, **facts
+    )
+    library.db.close()
+    damage(folder.database)
+    with running(folder, Settings(), idle=True) as services:
+        [notice] = [one for one in services.notices.unread() if one.topic == "database"]
+        assert "was restored, with 12 clips" in notice.says
+        assert notice.advice.startswith("no version listens now: `earmark deploy V001`; look at")
+        services.deployments.deploy("V001")
+    # What listens is the newest: nothing more is to be said.
+    copy_database(folder, 3)
+    damage(folder.database)
+    with running(folder, Settings(), idle=True) as services:
+        assert "listens now" not in services.notices.unread()[0].advice
 
 
 def test_a_restore_that_was_cut_short_goes_on_or_says_so(library: Library, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from appliance.events import EventBus
 from appliance.library.clips import Clips
 from appliance.library.datasets import Datasets
 from appliance.paths import DataFolder
-from appliance.settings import RetentionSettings
+from appliance.settings import RetentionSettings, Settings
 from appliance.store.database import Database
 from tests.box import Box, until
 from tests.library.conftest import RATE, files, sound
@@ -181,6 +182,24 @@ def test_age_takes_only_what_has_no_label_and_a_known_time(library: Library) -> 
     done = library.retention(max_age_days=30.0).run()
     assert (done.clips, done.reasons) == (1, {OLD: 1})
     assert library.ids() == {labelled, before_the_clock, new}
+
+
+def test_another_interval_counts_from_when_it_was_set(library: Library) -> None:
+    def every(hours: float) -> Settings:
+        return Settings(retention=RetentionSettings(max_use_percent=100.0, every_h=hours))
+
+    retention = library.retention(every_h=1000.0)
+    retention.start()
+    for hours in (500.0, 0.0):
+        retention.use(every(hours))
+        time.sleep(0.05)
+        assert retention.latest() is None, "only the wait begins anew"
+    retention.use(every(1e-6))
+    until(lambda: retention.latest() is not None, "a run")
+    retention.stop()
+    last = retention.latest()
+    assert last is not None
+    assert last.state == "done"
 
 
 def test_one_clip_that_cannot_go_does_not_stop_the_others(library: Library) -> None:

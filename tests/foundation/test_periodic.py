@@ -56,6 +56,24 @@ def test_it_waits_as_long_as_it_is_told_or_until_it_is_woken() -> None:
     assert turns.empty(), "the end is no turn"
 
 
+def test_the_first_wait_comes_after_every_start_however_it_was_stopped_before() -> None:
+    turns: queue.Queue[bool] = queue.Queue()
+    work = Periodic("late", lambda: turns.put(work.rest(3600.0)), 3600.0, first_s=3600.0)
+    work.stop()  # before its first start
+    work.start()
+    with pytest.raises(queue.Empty):
+        turns.get(timeout=0.05)
+    work.wake()
+    work.stop()  # before its turn, or within it
+    work.start()
+    while not turns.empty():
+        turns.get()
+    with pytest.raises(queue.Empty):
+        turns.get(timeout=0.05)
+    work.stop()
+    assert turns.empty()
+
+
 def test_a_turn_that_rests_ends_early_and_the_thread_is_as_nice_as_it_was_asked() -> None:
     seen: queue.Queue[object] = queue.Queue()
 

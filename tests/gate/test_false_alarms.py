@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -35,9 +36,13 @@ def test_verdicts(
 
 def test_the_chance_is_exact() -> None:
     assert tail(0, 0) == tail(0, 9) == 1.0
-    assert tail(5, 5) == 1 / 32
-    assert tail(7, 8) == 9 / 256
-    assert tail(1000, 1500) < 1e-30
+    for total in (1, 2, 5, 8, 61, 400, 1500):
+        ways = 0
+        for hits in range(total, 0, -1):
+            ways += math.comb(total, hits)
+            assert tail(hits, total) == pytest.approx(ways / (1 << total), rel=1e-9, abs=1e-300)
+    assert tail(2_000_000, 2_000_000) == 0.0
+    assert tail(1_000_001, 2_000_001) == pytest.approx(0.5, rel=1e-8)
 
 
 def test_equal_versions_are_seldom_refused_and_one_with_twice_as_many_mostly() -> None:

@@ -231,6 +231,25 @@ def test_one_at_a_time_with_progress_and_it_can_be_cancelled(box: GateBox, tmp_p
         box.gate.compare("V001", "V099")
 
 
+def test_a_deployment_is_cancelled_while_it_is_still_heard(box: GateBox) -> None:
+    box.deploy(BOTH)
+    for number in range(60):
+        box.add(tone(LOW_HZ, number), "low", f"l{number}")
+    other = box.version({"low": LOW_HZ})
+    # What only compares is no deployment.
+    only = box.gate.compare("V001", other)
+    with pytest.raises(Conflict, match="no version is being deployed"):
+        box.gate.cancel_deployment()
+    assert box.gate.get(only).state == "running"
+    box.gate.cancel(only)
+    identifier, done = box.gate.deploy(other, "fp16", force=True)
+    ended = box.gate.cancel_deployment()
+    assert (ended.version, ended.precision, ended.state) == (other, "fp16", "cancelled")
+    assert box.gate.get(identifier).state == "cancelled"
+    assert isinstance(done.exception(0), Conflict)
+    assert box.deployments.current().version == "V001"  # type: ignore[union-attr]
+
+
 def test_a_version_that_was_altered_fails_the_comparison_and_is_not_deployed(
     box: GateBox,
 ) -> None:

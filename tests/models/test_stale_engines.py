@@ -367,6 +367,26 @@ def test_a_deployment_made_during_a_rebuild_stays(publish: Publish, box: Box) ->
     assert (current.version, current.notice) == ("V002", "")
 
 
+def test_a_rebuild_that_fails_says_nothing_of_what_was_deployed_meanwhile(
+    publish: Publish, box: Box, bus: EventBus
+) -> None:
+    publish()
+    publish()
+    box(AFTER).deploy("V002", "int8")  # its engine is at hand
+    box(BEFORE).deploy("V001")
+    gate = threading.Event()
+    failing = partial(slowly, gate=gate, command=crashing("import os; os.kill(os.getpid(), 6)"))
+    deployments = box(AFTER, build=failing)
+    assert "is built anew" in deployments.restore().notice  # type: ignore[union-attr]
+    deployments.deploy("V002", "int8")
+    gate.set()
+    wait_until(lambda: any(event.data.get("state") == "failed" for event in bus.since(0)))
+    deployments.close()  # waits for the rebuild
+    current = deployments.current()
+    assert current is not None
+    assert (current.version, current.notice) == ("V002", "")
+
+
 def test_an_engine_whose_loading_killed_the_daemon_is_not_loaded_again(
     publish: Publish, box: Box, folder: DataFolder
 ) -> None:

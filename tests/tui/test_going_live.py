@@ -151,7 +151,7 @@ async def test_a_build_is_stopped_and_what_listened_goes_on(tmp_path: Path) -> N
             await pilot.press("x")
             await shows(pilot, "No version is being heard or compiled")
         assert client.get("/deployments")["current"]["version"] == "V001"
-        with pytest.raises(ClientError, match="no engine is being built"):
+        with pytest.raises(ClientError, match="no version is being deployed"):
             client.post("/deployments/cancel")
 
 

@@ -71,8 +71,9 @@ def deployment_comparison(id: Id, services: ServicesDep) -> Response:
 @router.post("/cancel", response_model=Work)
 def cancel_build(services: ServicesDep) -> Response:
     """End the engine that is being built, whoever asked for it: a deployment, a rollback, a shadow,
-    an upgrade. What listened before goes on. Answers when it has ended; 409 when none is built."""
-    return answer(services.deployments.building.cancel())
+    an upgrade; or else the comparison that a deployment waits for. What listened before goes on.
+    Answers when it has ended; 409 when there is neither."""
+    return answer(services.gate.cancel_deployment())
 
 
 @router.post("/rollback", response_model=Deployment)
