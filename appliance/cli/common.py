@@ -220,6 +220,9 @@ def confirmed(state: State, question: str, yes: bool) -> None:
 def known_label(client: Client, name: str, otherwise: str = "") -> dict[str, Any]:
     """The label with its counts, before anybody is asked about it. Raises InvalidInput with the
     nearest name, and `otherwise`: what else to do."""
+    from appliance.library.names import label_name
+
+    name = label_name(name)
     rows: list[dict[str, Any]] = client.get("/labels")["items"]
     for row in rows:
         if row["name"] == name:

@@ -131,30 +131,35 @@ def _no_clip(why: str | None) -> str | None:
 @pass_state
 def confirm(state: State, ids: tuple[str, ...]) -> None:
     """Say that detections were right: numbers, ranges, or - for standard input."""
-    _review(state, ids, "confirmed", None)
+    _review(state, ids, "confirmed")
+
+
+_create = click.option(
+    "--create", is_flag=True, help="Make the label if there is none of that name."
+)
 
 
 @detections.command("refute", short_help="It was wrong.")
 @click.argument("ids", nargs=-1, required=True)
 @click.option("--label", metavar="LABEL", help="What it really was; its clip gets that label.")
+@_create
 @pass_state
-def refute(state: State, ids: tuple[str, ...], label: str | None) -> None:
+def refute(state: State, ids: tuple[str, ...], label: str | None, create: bool) -> None:
     """Say that detections were wrong, and what they really were."""
-    _review(state, ids, "refuted", label)
+    if create and label is None:
+        raise click.UsageError("--create makes the label of --label")
+    _review(state, ids, "refuted", label, create)
 
 
 @detections.command("relabel", short_help="Say what they really were.")
 @click.argument("label")
 @click.argument("ids", nargs=-1, required=True)
-@click.option("--create", is_flag=True, help="Make the label if there is none of that name.")
+@_create
 @pass_state
 def relabel(state: State, label: str, ids: tuple[str, ...], create: bool) -> None:
     """Say that detections were LABEL: their clips get it, and those that had said so are
     confirmed."""
-    if not create:
-        with state.client() as client:
-            known_label(client, label, "--create makes a new one")
-    _review(state, ids, "refuted", label)
+    _review(state, ids, "refuted", label, create)
 
 
 @detections.command("clear", short_help="Take a judgement back.")
@@ -162,12 +167,22 @@ def relabel(state: State, label: str, ids: tuple[str, ...], create: bool) -> Non
 @pass_state
 def clear(state: State, ids: tuple[str, ...]) -> None:
     """Take a judgement back."""
-    _review(state, ids, None, None)
+    _review(state, ids, None)
 
 
-def _review(state: State, ids: tuple[str, ...], review: str | None, label: str | None) -> None:
+def _review(
+    state: State,
+    ids: tuple[str, ...],
+    review: str | None,
+    label: str | None = None,
+    create: bool = False,
+) -> None:
     body: dict[str, Any] = {"detections": parse_ids(ids), "review": review, "label": label}
+    if create:
+        body["create"] = True
     with state.client() as client:
+        if label is not None and not create:
+            known_label(client, label, "--create makes a new one")
         changed = client.post("/detections/review", body)["items"]
     if state.json:
         emit({"items": changed})

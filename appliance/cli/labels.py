@@ -73,6 +73,9 @@ def label(
 
 
 def _known_or_created(client: Client, name: str, create: bool) -> None:
+    from appliance.library.names import label_name
+
+    name = label_name(name)
     if not create:
         known_label(client, name, "--create makes a new one")
     elif name not in {row["name"] for row in client.get("/labels")["items"]}:

@@ -56,7 +56,12 @@ def settings(state: State, context: click.Context) -> None:
         say("Values in earmark.toml wait: earmark settings reload, or a restart.", "yellow")
 
 
-@settings.command("set", short_help="Write a setting into earmark.toml.")
+# A value may begin with a dash, as -1 does.
+@settings.command(
+    "set",
+    short_help="Write a setting into earmark.toml.",
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("name")
 @click.argument("value")
 @pass_state

@@ -12,7 +12,7 @@ from appliance import clock
 from appliance.errors import EarmarkError, InvalidInput, NotFound
 from appliance.events import EventBus
 from appliance.library.clips import Clips
-from appliance.library.labels import all_labels
+from appliance.library.labels import all_labels, find_label, find_or_create
 from appliance.library.microphones import find_microphone
 from appliance.library.names import label_name
 from appliance.live.detection import (
@@ -224,35 +224,54 @@ class Detections:
     # --- reviewing -----------------------------------------------------------------------------
 
     def review_many(
-        self, identifiers: Sequence[int], review: str | None, label: str | None, author: str
+        self,
+        identifiers: Sequence[int],
+        review: str | None,
+        label: str | None,
+        author: str,
+        *,
+        create: bool = False,
     ) -> list[Detection]:
         """As `review` for each, all or none of them. A label that some of them had right
         confirms those."""
         reviewed = []
         with self._db.write():
+            if review == REFUTED and label is not None:
+                self._must_exist(label, create)
             for identifier in dict.fromkeys(identifiers):
                 right = review == REFUTED and label == self.get(identifier).label
                 if right:
                     reviewed.append(self.review(identifier, CONFIRMED, author=author))
                 else:
-                    reviewed.append(self.review(identifier, review, label, author))
+                    reviewed.append(
+                        self.review(identifier, review, label, author, create=create)
+                    )
         return reviewed
 
     def review(
-        self, identifier: int, review: str | None, label: str | None = None, author: str = ""
+        self,
+        identifier: int,
+        review: str | None,
+        label: str | None = None,
+        author: str = "",
+        *,
+        create: bool = False,
     ) -> Detection:
         """Say whether it was right. "confirmed" gives its clip the detection's label; "refuted"
         with a label gives it that one, without one leaves it unlabelled; None takes back what an
         earlier review said: its clip has the label again that it had before. A detection whose
         clip was not kept gets one from the history, as long as that reaches back.
 
-        Raises NotFound, InvalidInput.
+        Raises InvalidInput, and NotFound also where what it was relabelled to is no label yet,
+        unless `create`: a misspelt one would quietly become a class of its own.
         """
         given = _reviewed_label(self.get(identifier), _review(review), label)
         if review is not None:
             self._find_clip(self.get(identifier))
         with self._db.write() as tx:
             before = self.get(identifier)
+            if review == REFUTED and given is not None:
+                self._must_exist(given, create)
             tx.conn.execute(
                 "UPDATE detections SET review = ?, review_label = ?, reviewed_by = ?,"
                 " reviewed_at = ? WHERE id = ?",
@@ -268,6 +287,14 @@ class Detections:
             after = self.get(identifier)
             self._db.after_commit(lambda: self._tell("reviewed", after))
         return after
+
+    def _must_exist(self, label: str, create: bool) -> None:
+        """The label, made now if it may be: its first clip may come later."""
+        with self._db.write() as tx:
+            if create:
+                find_or_create(self._db, tx, self._bus, label)
+            else:
+                find_label(self._db, label)
 
     def _find_clip(self, detection: Detection) -> None:
         """Give a detection without a clip one. A fresh one is still being recorded."""

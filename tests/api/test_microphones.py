@@ -182,7 +182,16 @@ def test_detections_and_their_reviews(server: Server) -> None:
     assert [item["label"] for item in items] == ["bell", "knock", "bell"]
     assert [item["id"] for item in client.pages("/detections", label="bell", limit=1)] == [3, 1]
     assert client.get("/detections/2")["label"] == "knock"
-    told = client.put("/detections/2/review", {"review": "refuted", "label": "bell"})
+    bell = {"review": "refuted", "label": "bell"}
+    for verb, path, body in (
+        (client.put, "/detections/2/review", bell),
+        (client.post, "/detections/review", {"detections": [2], **bell}),
+    ):
+        with pytest.raises(ClientError, match="there is no label 'bell'") as refused:
+            verb(path, body)
+        assert refused.value.status == 404
+    assert client.get("/detections/2")["review"] is None
+    told = client.put("/detections/2/review", {**bell, "create": True})
     assert (told["review"], told["review_label"], told["reviewed_by"]) == (
         "refuted",
         "bell",

@@ -237,6 +237,7 @@ def test_big_changes_are_not_made_without_a_yes(
         ["label", "dgo", "1"],
         ["label", "dgo", "--all"],
         ["detections", "relabel", "dgo", "1"],
+        ["detections", "refute", "1", "--label", "dgo"],
     ],
 )
 @pytest.mark.parametrize("more", [[], ["--yes"]])
@@ -249,6 +250,25 @@ def test_nobody_is_asked_about_what_is_not_there(
     assert "there is no label" in done.err
     assert "did you mean" in done.err
     assert {method for method, _ in fake.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["label", "", "1"], ["label", " ", "1", "--create"], ["detections", "relabel", "", "1"]],
+)
+def test_a_label_needs_a_name(call: Call, fake: FakeDaemon, words: list[str]) -> None:
+    done = call(*words, "--url", fake.url)
+    assert done.status == 1
+    assert "a label needs a name" in done.err
+    assert {method for method, _ in fake.requests} <= {"GET"}
+
+
+def test_a_negative_number_is_a_setting_s_value_and_no_option(call: Call, tmp_path: Path) -> None:
+    done = call("settings", "set", "backup.copies", "-1", "--data", tmp_path)
+    assert done.status == 1
+    assert "backup.copies" in done.err
+    assert "0 to" in done.err
+    assert call("settings", "set", "backup.copies", "1", "--jsno").status == 2
 
 
 def test_completion_scripts(call: Call) -> None:

@@ -145,6 +145,9 @@ def test_deploy_predict_and_hear(library: Shell, version: str, tmp_path: Path) -
     found = until(lambda: library.json("detections", "--label", "low")["items"], "a detection")
     number = found[-1]["id"]
     assert library.json("detections", "confirm", number)["items"][0]["review"] == "confirmed"
+    mistyped = library("detections", "refute", number, "--label", "dgo")
+    assert mistyped.status == 1
+    assert "did you mean 'dog'? --create makes a new one" in mistyped.err
     refuted = library.json("detections", "refute", number, "--label", "dog")["items"][0]
     assert (refuted["review"], refuted["review_label"]) == ("refuted", "dog")
     assert library.json("detections", "show", number)["version"] == version

@@ -151,7 +151,7 @@ def test_refuted_events_count_against_whoever_reports_them_again(
     box.deploy(BOTH)
     box.hear(tmp_path, 12, [(2.0, 0.5, HIGH_HZ), (7.0, 0.5, LOW_HZ)])
     high, low = box.heard()
-    box.detections.review(high.id, "refuted", "door", "anna")
+    box.detections.review(high.id, "refuted", "door", "anna", create=True)
     box.detections.review(low.id, "confirmed", author="anna")
     identifier = box.gate.compare("V001", box.version({"low": LOW_HZ, "high": ELSEWHERE}))
     until(lambda: box.gate.get(identifier).ended_at, "the comparison")

@@ -9,6 +9,7 @@ from appliance import clock
 from appliance.errors import InvalidInput, NotFound
 from appliance.events import Event, EventBus
 from appliance.library.clips import Clips
+from appliance.library.labels import Labels, all_labels
 from appliance.live.detection import NewDetection
 from appliance.live.detections import Detections
 from appliance.paths import DataFolder
@@ -31,6 +32,8 @@ def detections(db: Database, clips: Clips, bus: EventBus) -> Detections:
             "INSERT INTO deployments (version, precision, engine, state, certificate, author,"
             " created_at) VALUES ('V001', 'fp32', 'test', 'live', '{}', '', 0)"
         )
+    for label in ("dog", "door"):
+        Labels(db, bus).create(label, "ann")
     return Detections(db, clips, bus)
 
 
@@ -114,6 +117,26 @@ def test_refuting_gives_what_it_really_was_or_nothing(detections: Detections, cl
     assert clips.get(stored[0]).label == "door"
     assert detections.review(second, "refuted").review_label is None
     assert clips.get(stored[1]).label is None
+
+
+def test_a_label_that_nobody_made_is_refused_unless_it_shall_be_made(
+    detections: Detections, clips: Clips, db: Database
+) -> None:
+    first, second = hear(detections), hear(detections)
+    before = detections.get(first)
+    with pytest.raises(NotFound, match="no label 'doro'") as caught:
+        detections.review(first, "refuted", "doro")
+    assert "did you mean 'door'?" in caught.value.advice
+    with pytest.raises(NotFound, match="no label 'doro'"):
+        detections.review_many([first, second], "refuted", "doro", "ann")
+    assert detections.get(first) == before
+    assert [one.name for one in all_labels(db)] == ["dog", "door"]
+    made = detections.review_many([first, second], "refuted", "fox", "ann", create=True)
+    assert [one.review_label for one in made] == ["fox", "fox"]
+    # There at once, though its first clip comes later.
+    assert [one.name for one in all_labels(db)] == ["dog", "door", "fox"]
+    detections.attach(first, stored := clip(clips, 9))
+    assert clips.get(stored).label == "fox"
 
 
 def test_a_review_can_be_changed_and_taken_back(detections: Detections, clips: Clips) -> None:

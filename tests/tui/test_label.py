@@ -113,6 +113,21 @@ async def test_marks_ranges_and_other_labels_in_all_clips(box: Box) -> None:
         assert counts(box)["owl"] == 0
 
 
+async def test_clips_that_are_deleted_elsewhere_are_not_counted_any_more(box: Box) -> None:
+    assert box.client is not None
+    async with running(box, LARGE) as (app, pilot):
+        await opened(pilot)
+        await shows(pilot, "Inbox: 45")
+        for clip in list(rows_of(app).clips)[:2]:
+            box.client.delete(f"/clips/{clip.id}")
+        await shows(pilot, "Inbox: 43")
+        assert len(rows_of(app).rows) == 43
+        await pilot.press("i")
+        await shows(pilot, "All clips: 43")
+        box.client.delete(f"/clips/{rows_of(app).clips[0].id}")
+        await shows(pilot, "All clips: 42")
+
+
 async def test_finding_while_typing(box: Box) -> None:
     async with running(box, LARGE) as (app, pilot):
         await opened(pilot)

@@ -88,7 +88,8 @@ class LabelList:
             self._apply(event)
 
     async def recount(self) -> None:
-        """Labels were given or changed, here or elsewhere: how many clips have which now."""
+        """Labels were given or changed, or clips deleted, here or elsewhere: how many have which
+        now."""
         if self.count is not None and not len(self._page.outbox):
             self.count = await self.source.count(self._page.box)
         await self._page.know_labels()
@@ -106,8 +107,9 @@ class LabelList:
         self._apply(data)
 
     def _apply(self, data: dict[str, Any]) -> None:
-        if data["action"] == "labelled":
+        if data["action"] in ("labelled", "deleted"):
             self._page.after("labels", SOON_S, lambda: self._page.start(self.recount))
+        if data["action"] == "labelled":
             self._labelled_elsewhere(data)
         elif data["action"] == "added":
             self.source.none_at_all = False
@@ -116,6 +118,8 @@ class LabelList:
                 self._page.start(self._add, data["clips"], group=f"add {data['clips'][0]}")
         elif data["action"] == "deleted":
             self.rows.drop(set(data["clips"]))
+            self._page.describe()
+            self._page.look_soon()
 
     def _labelled_elsewhere(self, data: dict[str, Any]) -> None:
         """By another client, or by this one: what it gave since is newer than the event."""

@@ -269,6 +269,8 @@ class ListenPage(Page):
         body: dict[str, Any] = {"review": review}
         if label is not None:
             body["label"] = label
+            # One that was chosen as new; background also before anybody has made it.
+            body["create"] = label not in self._labels
         rows.put({**found, "waits": True})
         before = found
 

@@ -45,7 +45,9 @@ def list_detections(query: Annotated[DetectionQuery, Query()], services: Service
 @router.post("/detections/review", response_model=Page[Detection])
 def review_detections(body: ReviewMany, services: ServicesDep, author: Author) -> Response:
     """Judge many at once, all or none of them; their clips become training data."""
-    reviewed = services.detections.review_many(body.detections, body.review, body.label, author)
+    reviewed = services.detections.review_many(
+        body.detections, body.review, body.label, author, create=body.create
+    )
     return page(reviewed)
 
 
@@ -58,4 +60,5 @@ def get_detection(id: Id, services: ServicesDep) -> Response:
 @router.put("/detections/{id}/review", response_model=Detection)
 def review_detection(id: Id, body: Review, services: ServicesDep, author: Author) -> Response:
     """Say whether it was right, and what it really was."""
-    return answer(services.detections.review(id, body.review, label=body.label, author=author))
+    reviewed = services.detections.review(id, body.review, body.label, author, create=body.create)
+    return answer(reviewed)

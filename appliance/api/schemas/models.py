@@ -133,6 +133,7 @@ class ReviewMany(Body):
     detections: list[Annotated[int, Field(ge=1, le=LARGEST_ID)]] = Field(max_length=10_000)
     review: Literal["confirmed", "refuted"] | None
     label: str | None = Field(None, max_length=200)
+    create: bool = Field(False, description="make the label if there is none of that name")
 
 
 class RejectedQuery(Body):
@@ -161,3 +162,4 @@ class Review(Body):
 
     review: Literal["confirmed", "refuted"] | None
     label: str | None = Field(None, max_length=200)
+    create: bool = Field(False, description="make the label if there is none of that name")
