@@ -85,10 +85,6 @@ class Digits:
         self._remember()
         return self.trouble
 
-    def digit_of(self, label: str | None) -> str:
-        """The digit that gives `label`, or ""."""
-        return next((key for key, name in self.labels.items() if name == label), "")
-
     def line(self, width: int) -> str:
         """`1 kettle  2 door …` in at most `width` cells."""
         parts = [f"{key} {self.labels[key]}" for key in DIGITS if key in self.labels]

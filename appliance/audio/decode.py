@@ -83,11 +83,6 @@ class Decoder:
         for worker in idle:
             worker.end()
 
-    def pids(self) -> list[int]:
-        """Process ids of the idle children, for the status page."""
-        with self._changed:
-            return [worker.process.pid for worker in self._idle]
-
     def to_flac(
         self,
         path: Path,

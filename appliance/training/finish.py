@@ -100,7 +100,9 @@ def finish(
     )
     result.save_json(card, temporary / "card.json")
     result.publish(temporary, context.folder, stopped, active_s=context.budget.elapsed_s)
-    context.progress.write("exporting", 0.0, accuracy=figures["accuracy"], accuracy_on="held-out")
+    context.progress.write(
+        "exporting", 0.0, accuracy=figures["accuracy"], accuracy_on="held-out", done=True
+    )
     log.info("accuracy %.3f on %d clips", figures["accuracy"], figures["clips"])
 
 

@@ -15,6 +15,8 @@ SECONDS_BETWEEN_LINES = 0.5
 # The share done is worth little until the plan is made, and may never go back: while the clips are
 # read it moves within this, however long that takes.
 BEFORE_THE_PLAN = 0.05
+# An estimate that was too short may not say that all is done; only the result does.
+BEFORE_THE_RESULT = 0.99
 
 
 class ProgressWriter:
@@ -43,16 +45,18 @@ class ProgressWriter:
         accuracy_on: str | None = None,
         learning_rate: float | None = None,
         planned: bool = True,
+        done: bool = False,
     ) -> None:
         """eta_s: seconds until the result is there, as far as is known now. `planned` is False
-        while the eta is a guess: the share done then follows `step` of `steps`, a little way."""
+        while the eta is a guess: the share done then follows `step` of `steps`, a little way.
+        `done`: the result is there."""
         elapsed = self._budget.elapsed_s
         eta = max(0.0, min(eta_s, max(self._budget.remaining_s, 0.0)))
         if planned:
             share = elapsed / max(elapsed + eta, 1e-6)
         else:
             share = BEFORE_THE_PLAN * step / max(steps, 1)
-        self._fraction = max(self._fraction, share)
+        self._fraction = 1.0 if done else max(self._fraction, min(share, BEFORE_THE_RESULT))
         line: dict[str, Any] = {
             "t": time.time(),
             "elapsed_s": round(elapsed, 3),

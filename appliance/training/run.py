@@ -29,6 +29,7 @@ from appliance.training.planning import (
     measured_speed,
 )
 from appliance.training.recipe import Recipe
+from appliance.training.remaining import most_steps, step_seconds
 from appliance.training.start import continue_from, new_backbone
 from appliance.training.state import (
     Reached,
@@ -70,6 +71,8 @@ class Run:
         if saved is not None:
             self._reached = reached_of(saved, context.manifest)
             log.info("continuing in phase %d", self._reached.phase)
+            if plan is not None and self._reached.step_s:
+                self._judge.speed_is(plan.batch / self._reached.step_s)
         self._checkpointer = Checkpointer(context, self._reached)
         if plan is None or self._reached.phase < len(context.phases):
             plan = self._train(plan, saved)
@@ -87,7 +90,7 @@ class Run:
     def _train(self, plan: Plan | None, saved: Checkpoint | None) -> Plan:
         """Features, the plan unless there is one, and the phases that are left."""
         context = self._context
-        store = self._features(plan)
+        store = self._features(plan, saved)
         if context.budget.cancelled:
             return plan or guessed_plan(context)
         if plan is None:
@@ -95,6 +98,8 @@ class Run:
                 self._speed = measured_speed(context, store)
                 self._judge.speed_is(self._speed)
             plan = make_plan(context, self._speed, self._tail_s(plan))
+            if self._speed:
+                self._reached.step_s = plan.batch / self._speed
         log.info("plan: %s", plan)
         while self._reached.phase < len(context.phases) and not context.budget.cancelled:
             phase = context.phases[self._reached.phase]
@@ -119,17 +124,20 @@ class Run:
         stopped = "time limit" if used_up else "cancelled"
         finish(context, plan, self._reached, self._judge, stopped, SALVAGE_S, None)
 
-    def _features(self, plan: Plan | None) -> FeatureStore:
+    def _features(self, plan: Plan | None, saved: Checkpoint | None) -> FeatureStore:
         """The clips as log-mels. `plan`: of an earlier attempt, None while there is none."""
         context = self._context
         clips = context.manifest.clips
         begun = context.budget.elapsed_s
-        expected = (plan or guessed_plan(context)).seconds
+        guessed = guessed_plan(context)
+        later_s = self._after_features_s(plan, saved) if plan else 0.0
 
         def on_clip(done: int) -> bool:
             context.budget.tick()
             if context.progress.due():
-                left = expected - context.budget.elapsed_s
+                elapsed = context.budget.elapsed_s
+                reading_s = (elapsed - begun) / done * (len(clips) - done)
+                left = reading_s + later_s if plan else guessed.seconds - elapsed
                 context.progress.write(
                     "features", left, step=done, steps=len(clips), planned=plan is not None
                 )
@@ -144,6 +152,12 @@ class Run:
         )
         self._judge.features_took(context.budget.elapsed_s - begun)
         return store
+
+    def _after_features_s(self, plan: Plan, saved: Checkpoint | None) -> float:
+        """Seconds from the clips read to the result, where an earlier attempt had come so far."""
+        done = saved.state["step"] or 0 if saved else 0
+        steps = most_steps(self._context.phases[self._reached.phase :], plan) - done
+        return max(steps, 0.0) * step_seconds(self._reached, plan) + self._tail_s(plan)
 
     def _work_on(
         self, phase: Phase, plan: Plan, store: FeatureStore, saved: Checkpoint | None

@@ -31,6 +31,7 @@ class Reached:
     strange: list[Judgement] = field(default_factory=list)  # by a network that was not taught all
     curves: list[dict[str, Any]] = field(default_factory=list)
     time_was_up: bool = False
+    step_s: float | None = None  # seconds a step, for the time left
 
 
 def to_checkpoint(reached: Reached, training: TrainState | None) -> Checkpoint:
@@ -41,6 +42,7 @@ def to_checkpoint(reached: Reached, training: TrainState | None) -> Checkpoint:
         "started_s": reached.started_s,
         "curves": reached.curves,
         "time_was_up": reached.time_was_up,
+        "step_s": reached.step_s,
         "judged": [item.clip.id for item in reached.judged],
         "strange": [item.clip.id for item in reached.strange],
         "step": None if training is None else training.step,
@@ -76,6 +78,7 @@ def reached_of(checkpoint: Checkpoint, manifest: Manifest) -> Reached:
         strange=_judgements(checkpoint, manifest, "strange"),
         curves=list(checkpoint.state["curves"]),
         time_was_up=bool(checkpoint.state["time_was_up"]),
+        step_s=checkpoint.state.get("step_s"),
     )
 
 

@@ -16,6 +16,7 @@ from appliance.training.context import Context
 from appliance.training.loop import Length, TrainState, diverged
 from appliance.training.phases import Phase
 from appliance.training.probe import Probe
+from appliance.training.remaining import StepTimer, most_steps, step_seconds
 from appliance.training.state import Reached, to_checkpoint
 from appliance.training.store import FeatureStore
 
@@ -74,23 +75,19 @@ class Watch:
         self._context, self._reached, self._phase = context, reached, phase
         self._length, self._checkpointer, self._tail_s = length, checkpointer, tail_s
         later = context.phases[reached.phase + 1 :]
-        self._later_steps = sum(item.steps(plan) for item in later)
+        self._later_steps = most_steps(later, plan)
         self._probe = Probe(
             store, phase.held_out or phase.train, context.manifest.targets, context.shape
         )
         self._probed_on = "held-out clips" if phase.held_out else "training clips"
         self._next_probe = 1 / PROBES
         self._accuracy: float | None = None
-        self._planned_s = plan.seconds
-        self._first_step: int | None = None
-        self._begun_s = context.budget.elapsed_s
+        self._plan, self._timer = plan, StepTimer(reached, plan)
 
     def on_step(self, training: TrainState, rate: float) -> None:
         """Called after each step."""
-        if self._first_step is None:
-            self._first_step = training.step
-            self._begun_s = self._context.budget.elapsed_s
         elapsed = self._context.budget.elapsed_s
+        self._timer.on_step(training.step, elapsed)
         share = self._length.share(training.step, elapsed)
         if share >= self._next_probe:
             self._next_probe = min(1.0, share + 1 / PROBES) if share < 1 else math.inf
@@ -123,11 +120,9 @@ class Watch:
             )
 
     def _eta_s(self, step: int) -> float:
-        """Seconds until the result, from the steps done in this phase."""
+        """Seconds until the result, after step `step` of this phase."""
         budget = self._context.budget
-        if self._first_step is None or step <= self._first_step:
-            return self._planned_s - budget.elapsed_s
-        a_step = (budget.elapsed_s - self._begun_s) / (step - self._first_step)
+        a_step = step_seconds(self._reached, self._plan)
         here = (self._length.expected_steps(step, budget.elapsed_s) - step) * a_step
         if self._length.clock != "none":
             here = min(here, self._length.until_s - budget.elapsed_s)

@@ -34,9 +34,14 @@ def out(tmp_path: Path) -> Path:
     return folder
 
 
+def idle_pids(decoder: Decoder) -> list[int]:
+    """Of the children that wait for a file."""
+    return [worker.process.pid for worker in tuple(decoder._idle)]
+
+
 def ask_while_stopped(decoder: Decoder, sound: Path, out: Path, then: list[int]) -> object:
     """Give a file to a child that is stopped, send it the signals `then`; the outcome."""
-    (pid,) = decoder.pids()
+    (pid,) = idle_pids(decoder)
     os.kill(pid, signal.SIGSTOP)
     until(lambda: process_state(pid) == "T", "the child does not stop")
     outcome: list[object] = []
@@ -50,7 +55,7 @@ def ask_while_stopped(decoder: Decoder, sound: Path, out: Path, then: list[int])
     thread = threading.Thread(target=ask)
     thread.start()
     # The request is sent when the child is no longer idle.
-    until(lambda: pid not in decoder.pids(), "the child is not asked")
+    until(lambda: pid not in idle_pids(decoder), "the child is not asked")
     for number in then:
         os.kill(pid, number)
     thread.join(PATIENCE_S)
@@ -64,11 +69,11 @@ def test_a_child_killed_while_idle_is_replaced(sound: Path, out: Path) -> None:
     decoder.start()
     try:
         decoder.to_flac(sound, out)
-        (pid,) = decoder.pids()
+        (pid,) = idle_pids(decoder)
         os.kill(pid, signal.SIGKILL)
         until(lambda: process_state(pid) == "Z", "the child does not die")
         assert len(decoder.to_flac(sound, out)) == 1
-        assert decoder.pids() != [pid]
+        assert idle_pids(decoder) != [pid]
     finally:
         decoder.close()
 
@@ -127,7 +132,7 @@ def test_the_limits_hold_in_the_child(sound: Path, out: Path) -> None:
     decoder = Decoder(1)
     try:
         decoder.to_flac(sound, out)
-        (pid,) = decoder.pids()
+        (pid,) = idle_pids(decoder)
         limits = Path(f"/proc/{pid}/limits").read_text()
     finally:
         decoder.close()
@@ -163,7 +168,7 @@ def test_the_children_end_with_the_daemon() -> None:
         "from appliance.audio.decode import Decoder\n"
         "decoder = Decoder(2)\n"
         "decoder.start()\n"
-        "print(*decoder.pids(), flush=True)\n"
+        "print(*(worker.process.pid for worker in decoder._idle), flush=True)\n"
         "time.sleep(600)\n"
     )
     daemon = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -181,7 +186,7 @@ def test_the_children_end_with_the_daemon() -> None:
 def test_a_closed_decoder_says_so(sound: Path, out: Path) -> None:
     decoder = Decoder(2)
     decoder.start()
-    pids = decoder.pids()
+    pids = idle_pids(decoder)
     decoder.close()
     with pytest.raises(Unavailable):
         decoder.to_flac(sound, out)
@@ -191,12 +196,12 @@ def test_a_closed_decoder_says_so(sound: Path, out: Path) -> None:
 def test_closing_breaks_off_what_is_under_way(sound: Path, out: Path) -> None:
     decoder = Decoder(1)
     decoder.start()
-    (pid,) = decoder.pids()
+    (pid,) = idle_pids(decoder)
     os.kill(pid, signal.SIGSTOP)
     until(lambda: process_state(pid) == "T", "the child does not stop")
     with ThreadPoolExecutor(2) as threads:
         asked = [threads.submit(decoder.to_flac, sound, out) for _ in range(2)]
-        until(lambda: pid not in decoder.pids(), "the child is not asked")
+        until(lambda: pid not in idle_pids(decoder), "the child is not asked")
         decoder.close()
         for one in asked:
             assert isinstance(one.exception(PATIENCE_S), Unavailable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,46 @@ def test_time_left_over_is_not_used(folded: list[Clip], tmp_path: Path) -> None:
     budget = run(folder)
     assert budget.elapsed_s < 20.0
     assert read_json(folder / "result" / "result.json")["stopped"] == "converged"
+
+
+class SlowSteps(WorkClock):
+    """Slower than was planned; killed after so many signs of life."""
+
+    killed_at: int | None = None
+
+    def tick(self) -> None:
+        super().tick()
+        if self.ticks == self.killed_at:
+            raise KeyboardInterrupt
+
+
+def attempt(folder: Path, used_s: float, killed_at: int | None = None) -> float:
+    """Active seconds when it ended."""
+    manifest = read_manifest(folder)
+    budget = SlowSteps(manifest.budget_s, used_s)
+    budget.killed_at = killed_at
+    with contextlib.suppress(KeyboardInterrupt):
+        Run(folder, manifest, budget).execute()
+    return budget.elapsed_s
+
+
+def test_the_time_left_is_known_from_phase_to_phase_and_after_a_resume(
+    folded: list[Clip], tmp_path: Path
+) -> None:
+    """The plan is far too short: the estimate learns from the steps, and keeps what it learned."""
+    folder = write_job(tmp_path / "job", folded, budget_s=3600.0, steps=30)
+    before_s = attempt(folder, 0.0, killed_at=120)
+    before = len(progress_lines(folder))
+    assert read_json(folder / "plan.json")["seconds"] < before_s, "the plan tells nothing any more"
+    total_s = attempt(folder, before_s)
+    lines = progress_lines(folder)
+    assert {line["phase"] for line in lines[before:]} >= {"features", "fold 5 of 5"}
+    learned = [line for line in lines if line["phase"].startswith("fold")] + lines[before:]
+    for line in learned:
+        left = total_s - line["elapsed_s"]
+        assert line["eta_s"] == pytest.approx(left, rel=0.3, abs=5.0), line
+    assert all(line["progress"] < 1.0 for line in lines[:-1])
+    assert lines[-1]["progress"] == 1.0
 
 
 def test_what_earlier_attempts_used_is_gone(folded: list[Clip], tmp_path: Path) -> None:

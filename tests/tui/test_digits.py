@@ -30,7 +30,7 @@ def test_digits_are_kept_and_follow_the_labels(tmp_path: Path) -> None:
     digits.know(rows("a", "aa", "c"))
     assert digits.labels == {"1": "c", "3": "a", "4": "aa"}
     digits.know(rows("a", "aa", "c", "new"))
-    assert digits.digit_of("new") == "2"
+    assert digits.labels["2"] == "new"
     again = Digits(tmp_path / "a" / "digits.json")
     again.know(rows("a", "b", "c", "d"))
     assert again.labels["1"] == "c"
@@ -39,7 +39,7 @@ def test_digits_are_kept_and_follow_the_labels(tmp_path: Path) -> None:
     unwritable = Digits(tmp_path / "file" / "digits.json")
     unwritable.know(rows("a"))
     assert "cannot be written" in unwritable.choose("5", "a")
-    assert unwritable.digit_of("a") == "5"
+    assert unwritable.labels == {"5": "a"}
 
 
 def test_digits_that_nobody_chose_are_the_same_tomorrow(tmp_path: Path) -> None:
@@ -120,7 +120,9 @@ async def test_the_screen_has_the_same_digits_tomorrow(empty_box: Box) -> None:
         await shows(pilot, "[Train]")
         client.patch("/labels/bell", {"name": "zebra"})
         page = next(one for one in app._pages() if isinstance(one, LabelPage))
-        await happens(pilot, lambda: page.digits.digit_of("zebra"), "its new name is known")
+        await happens(
+            pilot, lambda: "zebra" in page.digits.labels.values(), "its new name is known"
+        )
         await pilot.press("f3")
         await shows(pilot, "1 zebra  2 door  3 aunt")
     async with running(empty_box) as (_, pilot):
