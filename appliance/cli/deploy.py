@@ -9,7 +9,19 @@ import click
 
 from appliance.cli.common import State, command, emit, group, next_step, pass_state
 from appliance.cli.engines import post_and_show, show_certificate
-from appliance.cli.output import bar, count, fold, moment, note, percent, right, safe, say, table
+from appliance.cli.output import (
+    bar,
+    count,
+    fold,
+    moment,
+    note,
+    on_terminal,
+    percent,
+    right,
+    safe,
+    say,
+    table,
+)
 
 if TYPE_CHECKING:
     from appliance.client import Client
@@ -208,7 +220,8 @@ def _show(result: dict[str, Any], top: int, windows: bool) -> None:
     ranked = sorted(result["scores"].items(), key=lambda item: -item[1])[:top]
     width = max(len(safe(label)) for label, _ in ranked)
     for label, score in ranked:
-        say(f"  {safe(label).ljust(width)}  {bar(score)}  {percent(score)}")
+        shown = f"{bar(score)}  " if on_terminal() else ""
+        say(f"  {safe(label).ljust(width)}  {shown}{percent(score)}")
     if windows:
         for window in result["windows"]:
             best = window["top"][0]

@@ -14,10 +14,10 @@ from appliance.cli.output import (
     note,
     pairs,
     percent,
-    plot,
     right,
     safe,
     say,
+    say_curve,
     table,
 )
 from appliance.units import human_duration
@@ -157,7 +157,6 @@ def _worst(labels: list[str], counts: list[list[int]]) -> None:
 
 
 def _curves(curves: list[dict[str, Any]]) -> None:
-    width = min(PLOT_WIDTH, console().width)
     for name in ("loss", "accuracy"):
         values = [point[name] for point in curves if point.get(name) is not None]
         if len(values) < 2:
@@ -172,8 +171,7 @@ def _curves(curves: list[dict[str, Any]]) -> None:
         over = f" over {count(steps[-1], 'step')}" if steps and steps[-1] is not None else ""
         say()
         say(f"{name}: {shown}{over}", "bold")
-        for line in plot(values, width=width):
-            say(line)
+        say_curve(values, width=PLOT_WIDTH)
 
 
 def show_version(version: dict[str, Any], card: dict[str, Any]) -> None:

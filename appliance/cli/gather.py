@@ -177,7 +177,7 @@ def background_stop(state: State, identifier: str) -> None:
 def _say_background(row: dict[str, Any], names: dict[str, str]) -> None:
     where = safe(names.get(row["microphone"], row["microphone"]))
     label = f" labelled {safe(row['label'])}" if row["label"] else ""
-    skipped = f", {row['skipped']} dropped for being loud" if row["skipped"] else ""
+    skipped = f", {row['skipped']} dropped" if row["skipped"] else ""
     following = f", next in {human_duration(row['next_in_s'])}" if row["next_in_s"] else ""
     say(
         f"{row['id']}  {where}: {row['state']}, {row['gathered']} of "

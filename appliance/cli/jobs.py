@@ -10,16 +10,15 @@ import click
 from appliance.cli.common import State, command, emit, pass_state
 from appliance.cli.filters import page_options
 from appliance.cli.output import (
-    console,
     fold,
     moment,
     note,
     pairs,
     percent,
-    plot,
     right,
     safe,
     say,
+    say_curve,
     table,
 )
 from appliance.units import human_duration
@@ -172,8 +171,7 @@ def _curve(points: list[dict[str, Any]]) -> None:
     if len(values) < 2:
         return
     say(f"loss, {max(values):.3f} to {min(values):.3f}", "dim")
-    for line in plot(values, width=min(60, console().width)):
-        say(line)
+    say_curve(values)
 
 
 @command("cancel", short_help="Cancel a training that is queued or running.")

@@ -70,9 +70,14 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
+def on_terminal() -> bool:
+    """Whether standard output is one: elsewhere there are no bars and no curves."""
+    return sys.stdout.isatty()
+
+
 def live_display() -> Live | None:
     """A started display that is drawn over and over; None where there is no terminal."""
-    if not sys.stdout.isatty():
+    if not on_terminal():
         return None
     from rich.live import Live
 
@@ -175,6 +180,13 @@ def bar(share: float, width: int = 20) -> str:
 def level_bar(level_dbfs: float, width: int = 20) -> str:
     """A bar for a level: -60 dBFS is empty, 0 is full."""
     return bar((level_dbfs + 60.0) / 60.0, width)
+
+
+def say_curve(values: Sequence[float], *, width: int = 60) -> None:
+    """The curve of `plot` as lines on standard output, where that is a terminal."""
+    if on_terminal():
+        for line in plot(values, width=min(width, console().width)):
+            say(line)
 
 
 def plot(values: Sequence[float], *, width: int = 60, height: int = 6) -> list[str]:

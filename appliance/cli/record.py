@@ -76,13 +76,13 @@ def record(
         )["items"]
         ids = [recording["id"] for recording in started]
         interrupted = False
-        with _hangup_is_interrupt():
+        with _hangup_is_interrupt(), _kept_is_said():
             try:
-                recordings = _watch(state, client, ids, seconds)
+                recordings = _watch(state, client, ids)
             except KeyboardInterrupt:
                 interrupted = True
                 recordings = [client.post(f"/recordings/{number}/stop") for number in ids]
-        called = microphone_names(client)
+            called = microphone_names(client)
     if state.json:
         emit({"items": recordings})
     else:
@@ -141,9 +141,22 @@ def _hangup_is_interrupt() -> Generator[None, None, None]:
 _SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 
 
-def _watch(
-    state: State, client: Client, ids: list[int], seconds: float | None
-) -> list[dict[str, Any]]:
+@contextmanager
+def _kept_is_said() -> Generator[None, None, None]:
+    """A daemon that goes away in the middle has stored what it had; whoever recorded asks that."""
+    from appliance.client import DaemonUnreachable
+
+    try:
+        yield
+    except DaemonUnreachable as error:
+        raise DaemonUnreachable(
+            f"{error}; what was recorded so far is kept",
+            "see `earmark clips`; after a crash the last minute at most is missing. "
+            f"The daemon: {error.advice}",
+        ) from error
+
+
+def _watch(state: State, client: Client, ids: list[int]) -> list[dict[str, Any]]:
     """Show level and time until all have ended; the recordings as they are then."""
     live = None if state.json else live_display()
     said = time.monotonic()
@@ -153,7 +166,7 @@ def _watch(
             if all(recording["state"] not in GOING_ON for recording in recordings):
                 return recordings
             if not state.json:
-                lines = _lines(client, recordings, seconds)
+                lines = _lines(client, recordings, bars=live is not None)
                 if live is not None:
                     draw(live, lines)
                 elif time.monotonic() - said >= PLAIN_EVERY_S:
@@ -166,7 +179,7 @@ def _watch(
             live.stop()
 
 
-def _lines(client: Client, recordings: list[dict[str, Any]], seconds: float | None) -> list[str]:
+def _lines(client: Client, recordings: list[dict[str, Any]], *, bars: bool) -> list[str]:
     microphones = {m["id"]: m for m in client.get("/microphones")["items"]}
     lines = []
     for recording in recordings:
@@ -174,8 +187,12 @@ def _lines(client: Client, recordings: list[dict[str, Any]], seconds: float | No
         name = safe(microphone["name"] if microphone else recording["microphone"])
         level = ((microphone or {}).get("status") or {}).get("level_dbfs")
         elapsed = human_duration(recording["elapsed_s"])
-        total = f" of {human_duration(seconds)}" if seconds else ", Ctrl-C ends it"
-        shown = f"{level_bar(level)} {decibel(level)}" if level is not None else recording["state"]
+        # The pre-roll comes on top of what was asked for.
+        whole = recording["seconds"] and recording["seconds"] + recording["pre_roll_s"]
+        total = f" of {human_duration(whole)}" if whole else ", Ctrl-C ends it"
+        shown = decibel(level) if level is not None else recording["state"]
+        if bars and level is not None:
+            shown = f"{level_bar(level)} {shown}"
         lost = f", {recording['lost_frames']} frames lost" if recording["lost_frames"] else ""
         if recording["state"] == "recording" and recording["detail"]:
             shown = "waits:"
@@ -195,8 +212,6 @@ def _say(recording: dict[str, Any], name: str) -> None:
     )
     if recording["detail"]:
         note(f"  {safe(recording['detail'])}", "yellow")
-    if recording["lost_frames"]:
-        note(f"  {recording['lost_frames']} frames were lost: silence in the clips", "yellow")
 
 
 def _ranges(ids: list[int]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from appliance.audio.capture import Capture
+from appliance.audio.capture_state import STREAMING
 from appliance.audio.source import Chunk
 from appliance.errors import EarmarkError, InvalidInput, NotFound
 from appliance.events import Event, EventBus
@@ -35,9 +36,10 @@ class BackgroundTask:
     """A gathering as people see it.
 
     state: "gathering", "done", "cancelled" or "incomplete" (it ended before its time; `detail`
-    says why). gathered: samples so far; skipped: attempts that were dropped because something
-    rose above the background, or somebody spoke; next_in_s: until the next sample, in seconds of
-    sound.
+    says why). gathered: samples so far, each a clip of its own; skipped: attempts that were dropped
+    because something rose above the background, somebody spoke, or the very same samples are one of
+    its clips already; next_in_s: until the next sample, in seconds of sound. While a microphone
+    gives none, or nothing but one value, it waits, and `detail` says so.
     """
 
     id: int
@@ -179,7 +181,7 @@ class Background:
             log.error("a background sample could not be stored: %s", error)
             task.end("incomplete", f"a sample could not be stored: {error}")
             return
-        if clip is None:
+        if clip is None or not task.is_new(clip.id):
             task.dropped()
         else:
             task.stored(clip.id)
@@ -228,6 +230,11 @@ class _Task:
         for part in parts:
             self._store(self, part)
 
+    def is_new(self, clip: int) -> bool:
+        """Equal sound is one clip: a looped replay may give one again."""
+        with self._lock:
+            return clip not in self._clips
+
     def stored(self, clip: int) -> None:
         with self._lock:
             self._clips.append(clip)
@@ -253,8 +260,10 @@ class _Task:
         status = self.capture.status()
         with self._lock:
             detail = self._detail
-            if self.state == "gathering" and status.state not in ("running", "starting"):
-                detail = f"waiting: the microphone is {status.state}"
+            # The capture takes longer to call a microphone silent than a sample may last.
+            heard = status.state if status.state not in STREAMING else self._gathering.heard
+            if self.state == "gathering" and heard not in ("running", "starting"):
+                detail = f"waiting: the microphone is {heard}"
             return BackgroundTask(
                 id=self.id,
                 microphone=self.capture.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from appliance.audio.liveness import Liveness
 from appliance.audio.source import Chunk
 from appliance.audio.trigger import Trigger
 from appliance.recording.assembly import Assembly, Part
@@ -14,6 +15,8 @@ from appliance.settings import TriggerSettings
 RISE_DB = 7.0
 # After a loud moment, so long until the next attempt.
 PAUSE_S = 2.0
+# One value for so long is no sound of a room. Shorter than any sample, so that none is made of it.
+FLAT_S = 0.4
 
 
 def plan_starts(samples: int, over_s: float, seconds: float, rng: random.Random) -> list[float]:
@@ -26,18 +29,19 @@ def plan_starts(samples: int, over_s: float, seconds: float, rng: random.Random)
 
 
 class Gathering:
-    """Fed with every chunk of a microphone; gives the samples. Pure; time is that of the sound."""
+    """Fed with every chunk of a microphone; gives the samples. Pure; time is that of the sound,
+    and stands still while what comes is none: digital silence, or one value."""
 
     def __init__(self, starts: Sequence[float], seconds: float, longest_s: float = 60.0) -> None:
         self.starts = list(starts)
         self.seconds = seconds
         self.gathered = 0
-        self.skipped = 0  # attempts in which something rose above the background, or spoke
+        self.skipped = 0  # attempts in which something rose above the background, or no good ones
+        self.heard = "running"  # or "silent" or "stuck": what comes is no sound
         self.elapsed_s = 0.0
         self._longest_s = longest_s
-        self._trigger = Trigger(
-            TriggerSettings(rise_db=RISE_DB, preroll_s=0.0, postroll_s=1.0, max_s=30.0)
-        )
+        self._liveness = Liveness(FLAT_S)
+        self._trigger = _trigger()
         self._last: Chunk | None = None
         self._not_before_s = 0.0
         self._assembly: Assembly | None = None
@@ -65,6 +69,11 @@ class Gathering:
         """The samples that this chunk completes (at most one)."""
         if self.done:
             return []
+        self.heard = self._liveness.push(chunk.samples, len(chunk.samples) / chunk.rate)
+        if self.heard != "running":
+            # Zeros must not be learned as the background either.
+            self._assembly, self._trigger = None, _trigger()
+            return []
         broken = self._last is not None and (
             chunk.stream != self._last.stream or chunk.frame != self._last.end_frame
         )
@@ -88,3 +97,7 @@ class Gathering:
         self._assembly = None
         self.gathered += 1
         return parts
+
+
+def _trigger() -> Trigger:
+    return Trigger(TriggerSettings(rise_db=RISE_DB, preroll_s=0.0, postroll_s=1.0, max_s=30.0))

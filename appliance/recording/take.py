@@ -248,7 +248,7 @@ class Take:
         elif self._interruption.why:
             problems.insert(0, f"when it was stopped: {self._interruption.why}")
         if self._overflowed:
-            problems.append("the disk was too slow and some sound was lost")
+            problems.append(f"the disk was too slow: {self._assembly.lost_frames} frames were lost")
         with self._lock:
             if not self._stored:
                 self._state = "failed"

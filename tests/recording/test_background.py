@@ -14,6 +14,7 @@ from appliance.audio.source import Chunk
 from appliance.errors import InvalidInput, MicrophoneError, NotFound
 from appliance.events import EventBus
 from appliance.library.clips import Clips
+from appliance.library.filters import ClipFilter
 from appliance.recording.background import Background
 from appliance.recording.daily_background import DailyBackground, real
 from appliance.recording.gathering import Gathering, plan_starts
@@ -78,6 +79,25 @@ def test_a_gap_in_the_stream_drops_the_sample() -> None:
         assert part.lost_frames == 0
 
 
+@pytest.mark.parametrize(("value", "state"), [(0.0, "silent"), (0.25, "stuck")])
+def test_what_is_no_sound_is_waited_out(value: float, state: str) -> None:
+    flat = np.full(12 * RATE, value, dtype=np.float32)
+    noise = (0.001 * np.random.default_rng(3).standard_normal(30 * RATE)).astype(np.float32)
+    gathering = Gathering([0.0, 4.0], 0.5)
+    given = chunks(np.concatenate([flat, noise[: 6 * RATE], flat, noise[6 * RATE :]]))
+    parts = []
+    for number, chunk in enumerate(given):
+        made = gathering.push(chunk)
+        parts += made
+        if 5 < number < 120:
+            assert (made, gathering.heard, gathering.gathered) == ([], state, 0)
+            assert gathering.elapsed_s < 1, "time stands still"
+    assert gathering.done
+    for part in parts:
+        assert len(np.unique(part.samples)) > 100
+        assert float(np.abs(part.samples).max()) < 0.01
+
+
 @pytest.fixture
 def background(microphones: Microphones, clips: Clips, bus: EventBus) -> Iterator[Background]:
     service = Background(microphones, clips, bus)
@@ -104,6 +124,28 @@ def test_it_gathers_labelled_clips_and_shows_its_progress(
         assert not overlaps_a_sound(start, start + 2.0)
         assert clip.rms_dbfs < -55
     assert [task.id for task in background.all()] == [begun.id]
+
+
+def test_a_silent_microphone_gives_nothing_and_equal_sound_counts_once(
+    microphones: Microphones, background: Background, clips: Clips, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "mute.wav", np.zeros(60 * RATE, np.float32), RATE)
+    mute = microphones.add(f"replay:{tmp_path / 'mute.wav'}?speed=20&loop=1", "mute")
+    waiting = background.begin("mute", 3, 2.0, 0.5)
+    until(lambda: microphones.get("mute").status.frames > 30 * RATE, "half a minute of zeros")
+    task = background.get(waiting.id)
+    assert (task.state, task.gathered, task.clips) == ("gathering", 0, [])
+    assert task.detail == "waiting: the microphone is silent"
+    assert clips.page(ClipFilter(microphone=mute.id)).items == []
+
+    # A second of sound that repeats: the same samples come again and again.
+    second = (0.01 * np.random.default_rng(8).standard_normal(RATE)).astype(np.float32)
+    soundfile.write(tmp_path / "fan.wav", np.tile(second, 60), RATE)
+    microphones.add(f"replay:{tmp_path / 'fan.wav'}?speed=20&loop=1", "fan")
+    begun = background.begin("fan", 3, 0.0, 1.0)
+    until(lambda: background.get(begun.id).skipped > 0, "a sound that it has already")
+    task = background.get(begun.id)
+    assert task.gathered == len(task.clips) == len(set(task.clips))
 
 
 def test_cancelling_keeps_what_was_gathered_and_says_so(

@@ -167,7 +167,8 @@ class RecordPage(Page):
         lines = []
         for recording in self._recordings.values():
             name = safe(self.earmark.names.of(recording["microphone"]))
-            total = f" of {human_duration(recording['seconds'])}" if recording["seconds"] else ""
+            whole = recording["seconds"] and recording["seconds"] + recording["pre_roll_s"]
+            total = f" of {human_duration(whole)}" if whole else ""
             lost = recording["lost_frames"]
             lines.append(
                 f"● {name} {recording['state']} {human_duration(recording['elapsed_s'])}{total}"
