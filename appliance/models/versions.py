@@ -46,7 +46,7 @@ class Versions:
         self._db = db
         self._folder = folder
         self._bus = bus
-        self._guards: list[Callable[[str], str | None]] = []
+        self._guards: list[Callable[[str], Conflict | None]] = []
         self._optimistic: dict[str, str] = {}
 
     # --- reading ---------------------------------------------------------------------------------
@@ -189,8 +189,8 @@ class Versions:
             self._tell(name, "note")
             return self.get(name)
 
-    def guard(self, objection: Callable[[str], str | None]) -> None:
-        """Ask `objection(name)` before a delete; a sentence in answer refuses it."""
+    def guard(self, objection: Callable[[str], Conflict | None]) -> None:
+        """Ask `objection(name)` before a delete; a Conflict in answer refuses it."""
         self._guards.append(objection)
 
     def delete(self, name: str) -> None:
@@ -199,8 +199,8 @@ class Versions:
             if self._row(name)["deployed"]:
                 raise Conflict(f"{name} is deployed", "deploy another version or roll back first")
             for objection in self._guards:
-                if why := objection(name):
-                    raise Conflict(why, "wait for it, or cancel it")
+                if (refusal := objection(name)) is not None:
+                    raise refusal
             db.conn.execute(
                 "UPDATE versions SET deleted_at = ? WHERE name = ?", [time.time(), name]
             )
