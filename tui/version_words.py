@@ -91,7 +91,7 @@ def training_words(version: Facts, card: Facts) -> Content:
         ("parameters", version["parameters"]),
         (
             "window",
-            f"{version['window_s']:.2f} s every {version['hop_s']:.2f} s "
+            f"{version['window_s']:.2f} s, every {version['hop_s']:.2f} s in training, "
             f"at {version['sample_rate']} Hz",
         ),
         ("windows missed", _missed(version["windows_missed"])),

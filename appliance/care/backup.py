@@ -23,6 +23,7 @@ from appliance import __version__
 from appliance.care.backup_place import (
     BOX,
     MANIFEST,
+    backups,
     check_target,
     clip_place,
     clip_rows,
@@ -207,6 +208,19 @@ def read_manifest(backup: Path) -> Manifest:
         return Manifest(**json.loads((backup / MANIFEST).read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise InvalidInput(f"{backup} is no whole backup: {error}", "choose another one") from None
+
+
+def readable(place: Path | None) -> Iterator[tuple[Path, Manifest]]:
+    """Those backups whose manifest can be read, the newest first; none of a disk that does not
+    answer."""
+    try:
+        for path in backups(place):
+            try:
+                yield path, read_manifest(path)
+            except InvalidInput as error:
+                log.warning("%s", error)
+    except OSError as error:
+        log.warning("%s cannot be read: %s", place, error)
 
 
 def verify_database(backup: Path) -> Manifest:

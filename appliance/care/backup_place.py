@@ -75,6 +75,14 @@ def backups(place: Path | None) -> Iterator[Path]:
     yield from sorted(found, key=lambda path: path.name, reverse=True)
 
 
+def backups_in(source: Path) -> list[Path]:
+    """Whatever lies there, box by box, of each the newest first: `source` may be the place that
+    several back up to, that of one, or one backup."""
+    if (source / MANIFEST).is_file():
+        return [source]
+    return [backup for place in places(source) or [source] for backup in backups(place)]
+
+
 def next_number(place: Path) -> int:
     """Backups are numbered, since a box without a clock battery may be in 1970 now."""
     return 1 + max((int(old.name[:6]) for old in backups(place)), default=0)

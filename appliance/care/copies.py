@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from appliance import clock
-from appliance.care.backup import Manifest, copy_database, read_manifest
-from appliance.care.backup_place import backups, place_of, prune
+from appliance.care.backup import copy_database, readable
+from appliance.care.backup_place import place_of, prune
 from appliance.care.notices import Notices
 from appliance.care.space import COPIES, Space
-from appliance.errors import EarmarkError, InvalidInput
+from appliance.errors import EarmarkError
 from appliance.library.disk import disk_errors
 from appliance.paths import DataFolder
 from appliance.periodic import Periodic
@@ -148,7 +148,7 @@ class Copies:
         made = [
             manifest.made_at
             for place in (self._folder.copies, *places)
-            for _, manifest in islice(_whole(place), 1)
+            for _, manifest in islice(readable(place), 1)
         ]
         return self._now() - max(made) if made else None
 
@@ -156,18 +156,6 @@ class Copies:
 def _all(folder: DataFolder) -> list[DatabaseCopy]:
     return [
         DatabaseCopy(str(path), manifest.made_at, manifest.clips, size)
-        for path, manifest in _whole(folder.copies)
+        for path, manifest in readable(folder.copies)
         for size in [(path / "earmark.db").stat().st_size]
     ]
-
-
-def _whole(place: Path | None) -> Iterator[tuple[Path, Manifest]]:
-    """Those that can be read, the newest first; none of a disk that does not answer."""
-    try:
-        for path in backups(place):
-            try:
-                yield path, read_manifest(path)
-            except InvalidInput as error:
-                log.warning("%s", error)
-    except OSError as error:
-        log.warning("%s cannot be read: %s", place, error)

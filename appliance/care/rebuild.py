@@ -22,7 +22,7 @@ from appliance.audio.flac import Piece
 from appliance.care import salvage
 from appliance.clock import Stamp
 from appliance.errors import EarmarkError, InvalidInput
-from appliance.library.clip import Clip, reserve_ids
+from appliance.library.clip import Clip
 from appliance.library.clips import Clips, NewPiece
 from appliance.library.datasets import Datasets
 from appliance.paths import DataFolder, write_durably
@@ -80,7 +80,7 @@ def begin(db: Database, folder: DataFolder, clips: Clips) -> None:
     if not is_wanted(folder):
         return
     facts = known(folder).clips
-    reserve_ids(db, max((int(clip["id"]) for clip in facts.values()), default=0))
+    db.reserve_ids("clips", max((int(clip["id"]) for clip in facts.values()), default=0))
     damaged, state = _damaged(folder), _read(folder)
     if damaged is None or state.get("begun"):
         return

@@ -62,6 +62,20 @@ def find(source: Path) -> Path:
     raise InvalidInput(f"there is no backup in {source}", "name the folder that was backed up to")
 
 
+def sounds_missing(source: Path, folder: DataFolder) -> int:
+    """How many sounds the backup names when none of them lies in it or in the folder, as with a
+    copy of a database alone; 0 when any does. Raises InvalidInput."""
+    backup = find(source).resolve()
+    verify_database(backup)
+    rows = clip_rows(backup / "earmark.db")
+    there = any(
+        place.is_file()
+        for sha256, _ in rows
+        for place in (clip_place(backup.parent, sha256), folder.clip(sha256))
+    )
+    return 0 if there else len(rows)
+
+
 def restore(
     source: Path, folder: DataFolder, *, force: bool, tell: Tell, trust_present: bool = False
 ) -> Restored:

@@ -8,9 +8,17 @@ from typing import Any
 
 import click
 
-from appliance.cli.common import State, command, emit, pass_state
+from appliance.cli.common import (
+    State,
+    command,
+    confirmed,
+    emit,
+    pass_state,
+    yes_option,
+)
 from appliance.cli.output import count, fold, moment, note, right, safe, say, table
 from appliance.cli.progress import Progress
+from appliance.errors import InvalidInput
 from appliance.units import human_size
 
 LOOK_EVERY_S = 0.5
@@ -18,19 +26,25 @@ LOOK_EVERY_S = 0.5
 
 @command("backup", short_help="Back up sounds, labels and versions; list backups.")
 @click.argument("target", type=click.Path(path_type=Path), required=False)
-@click.option("--list", "listing", is_flag=True, help="List those in TARGET, or the usual place.")
+@click.option(
+    "--list",
+    "listing",
+    is_flag=True,
+    help="List those in TARGET, or the usual place.",
+)
 @click.option("--scheduled", is_flag=True, help="For the timer: only where backup.target says.")
 @pass_state
 def backup(state: State, target: Path | None, listing: bool, scheduled: bool) -> None:
     """Copy the database and every sound and version that it names into the folder TARGET, best on
     another disk; what is there already is not copied again. Without TARGET: the setting
     backup.target, else backups/ in the data folder. The copy is verified before it counts.
+
+    --list TARGET works without a daemon, too, as before `earmark restore`.
     """
+    if listing:
+        _list(state, _found(state, target.expanduser().absolute() if target else None))
+        return
     with state.client() as client:
-        if listing:
-            where = str(target.expanduser().absolute()) if target else None
-            _list(state, client.get("/backups", target=where))
-            return
         if scheduled:
             rows = client.get("/settings")["items"]
             if not next(row["value"] for row in rows if row["name"] == "backup.target"):
@@ -56,6 +70,27 @@ def backup(state: State, target: Path | None, listing: bool, scheduled: bool) ->
     raise click.exceptions.Exit(0 if latest["state"] == "done" else 1)
 
 
+def _found(state: State, target: Path | None) -> dict[str, Any]:
+    """This box's backups; where no daemon runs, all that lie in `target`."""
+    from appliance.client import DaemonUnreachable
+
+    try:
+        with state.client() as client:
+            listed: dict[str, Any] = client.get("/backups", target=target and str(target))
+            return listed
+    except DaemonUnreachable:
+        if target is None or state.url:
+            raise
+    from appliance.care.backup import as_rows
+    from appliance.care.backup_place import backups_in
+
+    try:
+        list(target.iterdir())
+    except OSError as error:
+        raise InvalidInput(f"{target} cannot be read: {error.strerror}", "name a folder") from None
+    return {"target": str(target), "items": as_rows(iter(backups_in(target)))}
+
+
 def _list(state: State, found: dict[str, Any]) -> None:
     if state.json:
         emit(found)
@@ -64,7 +99,8 @@ def _list(state: State, found: dict[str, Any]) -> None:
         _table(found["items"])
     else:
         say(f"There is no backup in {safe(found['target'])}.")
-    copies = found["copies"]
+    if (copies := found.get("copies")) is None:
+        return
     if newest := next(iter(copies["items"]), None):
         others = f", and {len(copies['items']) - 1} older" if copies["items"][1:] else ""
         say(
@@ -78,9 +114,15 @@ def _list(state: State, found: dict[str, Any]) -> None:
 
 def _table(items: list[dict[str, Any]]) -> None:
     table(
-        ["made", right("clips"), "versions", fold("path")],
+        ["made", "box", right("clips"), "versions", fold("path")],
         [
-            (moment(b["made_at"]), b["clips"], count(len(b["versions"]), "version"), b["path"])
+            (
+                moment(b["made_at"]),
+                b["host"],
+                b["clips"],
+                count(len(b["versions"]), "version"),
+                b["path"],
+            )
             for b in items
         ],
     )
@@ -89,17 +131,26 @@ def _table(items: list[dict[str, Any]]) -> None:
 @command("restore", short_help="Make a data folder of a backup; without a daemon.")
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Set aside the library that is there already.")
+@yes_option
 @pass_state
-def restore(state: State, source: Path, force: bool) -> None:
+def restore(state: State, source: Path, force: bool, yes: bool) -> None:
     """Fill the data folder (--data) from SOURCE: one backup, or a folder with several, of which the
     newest is taken. Every sound is compared with its hash. Then start the daemon: versions are
     compiled anew.
     """
     from appliance.care.restore import restore as run
+    from appliance.care.restore import sounds_missing
     from appliance.daemon import locked
     from appliance.paths import DataFolder, default_data_folder
 
     folder = DataFolder((state.data or default_data_folder()).expanduser())
+    if sounds := sounds_missing(source, folder):
+        confirmed(
+            state,
+            f"{source} is a database alone: {count(sounds, 'sound')} that it names are neither"
+            f" there nor in {folder.root}. Restore it without them?",
+            yes,
+        )
     folder.create()
     with locked(folder), Progress("restoring", 0, quiet=state.json) as shown:
 

@@ -194,7 +194,7 @@ def show_version(version: dict[str, Any], card: dict[str, Any]) -> None:
             (
                 "network",
                 f"{count(version['parameters'], 'parameter')}, windows of "
-                f"{version['window_s']:.2f} s every {version['hop_s']:.2f} s "
+                f"{version['window_s']:.2f} s, every {version['hop_s']:.2f} s in training, "
                 f"at {version['sample_rate']} Hz",
             ),
         ]

@@ -73,7 +73,7 @@ def tail(hits: int, total: int) -> float:
         return 1.0 - tail(total - hits + 1, total)
     # The terms fall from here on, each by the quotient of two binomial coefficients.
     logs = math.lgamma(total + 1) - math.lgamma(hits + 1) - math.lgamma(total - hits + 1)
-    term = chance = math.exp(logs - total * math.log(2))
+    term = chance = math.pow(2.0, logs / math.log(2) - total)
     for k in range(hits, total):
         term *= (total - k) / (k + 1)
         chance += term

@@ -362,9 +362,11 @@ class Shadow:
         self._bus.publish("shadow", {"shadow": asdict(view)})
         return view
 
-    def _objects(self, version: str) -> str | None:
+    def _objects(self, version: str) -> Conflict | None:
         row = self.table.running()
-        return f"{version} listens silently" if row and row.version == version else None
+        if row is None or row.version != version:
+            return None
+        return Conflict(f"{version} listens silently", "end that first: `earmark shadow end`")
 
     def _told(self, event: Event) -> None:
         running = self._running

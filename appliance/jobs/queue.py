@@ -215,9 +215,14 @@ class Queue:
             return False
         return True
 
-    def _objection(self, version: str) -> str | None:
+    def _objection(self, version: str) -> Conflict | None:
         """Why a version must stay: a job that has not ended begins with its weights."""
         row = self._db.row(
             f"SELECT id FROM jobs WHERE from_version = ? AND state NOT IN {ENDED}", [version]
         )
-        return f"job {row['id']} begins with the weights of {version}" if row else None
+        if row is None:
+            return None
+        return Conflict(
+            f"job {row['id']} begins with the weights of {version}",
+            f"wait for it, or `earmark cancel {row['id']}`",
+        )

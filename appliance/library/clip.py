@@ -116,16 +116,6 @@ def get(db: Database, identifier: int) -> Clip:
     return from_row(row)
 
 
-def reserve_ids(db: Database, largest: int) -> None:
-    """New clips get ids beyond `largest`: those up to it may come back."""
-    with db.write() as tx:
-        known = tx.conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'clips'").fetchone()
-        if known is None:
-            tx.conn.execute("INSERT INTO sqlite_sequence VALUES ('clips', ?)", (largest,))
-        elif known[0] < largest:
-            tx.conn.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'clips'", (largest,))
-
-
 def get_many(db: Database, identifiers: Iterable[int]) -> list[Clip]:
     """The clips that exist among `identifiers`, in that order."""
     asked = list(identifiers)

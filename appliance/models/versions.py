@@ -46,7 +46,7 @@ class Versions:
         self._db = db
         self._folder = folder
         self._bus = bus
-        self._guards: list[Callable[[str], str | None]] = []
+        self._guards: list[Callable[[str], Conflict | None]] = []
         self._optimistic: dict[str, str] = {}
 
     # --- reading ---------------------------------------------------------------------------------
@@ -189,8 +189,8 @@ class Versions:
             self._tell(name, "note")
             return self.get(name)
 
-    def guard(self, objection: Callable[[str], str | None]) -> None:
-        """Ask `objection(name)` before a delete; a sentence in answer refuses it."""
+    def guard(self, objection: Callable[[str], Conflict | None]) -> None:
+        """Ask `objection(name)` before a delete; a Conflict in answer refuses it."""
         self._guards.append(objection)
 
     def delete(self, name: str) -> None:
@@ -199,8 +199,8 @@ class Versions:
             if self._row(name)["deployed"]:
                 raise Conflict(f"{name} is deployed", "deploy another version or roll back first")
             for objection in self._guards:
-                if why := objection(name):
-                    raise Conflict(why, "wait for it, or cancel it")
+                if (refusal := objection(name)) is not None:
+                    raise refusal
             db.conn.execute(
                 "UPDATE versions SET deleted_at = ? WHERE name = ?", [time.time(), name]
             )
@@ -223,6 +223,7 @@ class Versions:
         return adopted
 
     def _adopt_orphans(self) -> list[Version]:
+        self._db.reserve_ids("versions", self._largest_on_disk())
         known = {row["name"] for row in self._db.rows("SELECT name FROM versions")}
         adopted = []
         for path in sorted(self._folder.versions.glob("V*")):
@@ -271,9 +272,20 @@ class Versions:
         return self.get(path.name)
 
     def _next_number(self) -> int:
-        """One more than was ever used, by a row or by a folder."""
+        """One more than was ever used, by a row or by a folder (`_adopt_orphans`)."""
         row = self._db.row("SELECT seq FROM sqlite_sequence WHERE name = 'versions'")
         return int(row["seq"]) + 1 if row else 1
+
+    def _largest_on_disk(self) -> int:
+        """The largest number that a folder has: here, where that of a deleted version stays, or in
+        quarantine. After an older database was restored, no row knows of them."""
+        found = (
+            *self._folder.versions.glob("V*"),
+            *self._folder.quarantine.glob("V*"),
+            *self._folder.quarantine.glob("*/V*"),
+        )
+        numbers = [path.name[1:].partition("-")[0] for path in found]
+        return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
     def _remove_weights(self, name: str) -> None:
         path = self.path(name)

@@ -144,6 +144,19 @@ class Database:
         found = self.rows(sql, parameters)
         return found[0] if found else None
 
+    def reserve_ids(self, table: str, largest: int) -> None:
+        """New rows of `table` get ids beyond `largest`: those up to it were given out once."""
+        with self.write() as tx:
+            known = tx.conn.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)
+            ).fetchone()
+            if known is None:
+                tx.conn.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, largest))
+            elif known[0] < largest:
+                tx.conn.execute(
+                    "UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (largest, table)
+                )
+
     def _close_readers_of_dead_threads(self) -> None:
         alive = []
         for thread, connection in self._readers:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from appliance.audio.capture_state import CaptureStatus
+from appliance.care.backup import Manifest
 from appliance.care.backup_place import make_box_id
 from appliance.care.check import Check, report
 from appliance.care.checks import backup, clock, daemon, database, disk, gpu, queue, temperature
@@ -147,8 +150,8 @@ def test_clock_and_backups(tmp_path: Path) -> None:
     made.parent.mkdir(parents=True)
     try:
         assert backup.check(box, elsewhere).state == "warning", "it was interrupted"
-        made.touch()
-        at = made.stat().st_mtime
+        at = 1.8e9  # as it says itself: a file that was copied is newer
+        made.write_text(json.dumps(asdict(Manifest(2, "", "", "", at, "", 0, 0, 0, [], {}))))
         assert backup.check(box, elsewhere, at + 3600).state == "ok"
         assert backup.check(box, elsewhere, at + 8 * 86_400).state == "warning"
         shutil.copytree(elsewhere, box.backups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def test_a_box_alone_saves_its_database_and_comes_back_from_it(tmp_path: Path) -
         assert "was restored, with 3 clips" in notice["says"]
     finally:
         box.stop()
+
+    # Without the daemon: what there is, and where it may go.
+    def earmark(*words: object) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-m", "appliance.cli", "--data", tmp_path / "new"]
+        return subprocess.run([*program, *words], capture_output=True, text=True)
+
+    listed = json.loads(earmark("--json", "backup", "--list", folder.copies).stdout)
+    assert copies[0]["path"] in [one["path"] for one in listed["items"]]
+    assert "cannot be read" in earmark("backup", "--list", tmp_path / "nowhere").stderr
+    refused = earmark("restore", folder.copies)
+    assert refused.returncode != 0
+    assert "a database alone: 3 sounds" in refused.stderr.replace("\n", " ")
+    assert not (tmp_path / "new").exists()
+    assert earmark("restore", folder.copies, "--yes").returncode == 0
 
 
 class Nights:

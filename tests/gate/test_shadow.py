@@ -162,8 +162,9 @@ def test_it_goes_on_after_a_restart_and_ends_when_it_is_deployed(
         assert kept.windows > 10
         assert kept.author == "anna"
         until(lambda: again.shadow.current().windows > kept.windows, "more windows")  # type: ignore[union-attr]
-        with pytest.raises(Conflict, match="listens silently"):
+        with pytest.raises(Conflict, match="listens silently") as refused:
             again.versions.delete("V002")
+        assert "earmark shadow end" in refused.value.advice
         again.deployments.deploy("V002")
         until(lambda: again.shadow.current() is None, "its end")
         assert again.shadow.history()[0].state == "promoted"

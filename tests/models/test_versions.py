@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,25 @@ def test_numbers_are_never_used_again(publish: Publish, versions: Versions) -> N
     versions.delete("V001")
     assert publish().name == "V003"
     assert [version.name for version in versions.all()] == ["V003"]
+
+
+def test_an_older_database_gives_no_number_out_again(
+    publish: Publish, db: Database, folder: DataFolder, bus: EventBus, tmp_path: Path
+) -> None:
+    publish()
+    with closing(sqlite3.connect(tmp_path / "older.db")) as older:
+        db.read().conn.backup(older)
+    publish()
+    publish()
+    Versions(db, folder, bus).delete("V003")
+    with closing(Database(tmp_path / "older.db")) as restored:
+        versions = Versions(restored, folder, bus)
+        assert [version.name for version in versions.recover()] == ["V002"]
+        # Also when what was left of V003 is gone from quarantine, too.
+        shutil.rmtree(folder.quarantine)
+        made = toy.write_result(folder.jobs / "next" / "result")
+        facts = {"job": None, "dataset_version": None, "parent": None}
+        assert versions.publish(made, stopped="converged", seconds=1.0, **facts).name == "V004"
 
 
 def test_a_thousand_versions_keep_their_order(publish: Publish, db: Database) -> None:
@@ -321,7 +343,7 @@ def test_a_folder_that_can_be_no_version_is_set_aside(
     aside = list(folder.quarantine.iterdir())
     assert len(aside) == 1
     assert (aside[0] / "model.onnx").read_bytes() == b"half"
-    assert publish().name == "V001"
+    assert publish().name == "V002"
 
 
 def test_nothing_is_told_before_it_is_durable(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from appliance.care.backup_place import MANIFEST, backups, on_the_same_disk, place_of
+from appliance.care.backup import read_manifest
+from appliance.care.backup_place import backups, on_the_same_disk, place_of
 from appliance.care.check import Check
 from appliance.care.copies import newest_copy
+from appliance.errors import InvalidInput
 from appliance.paths import DataFolder
 from appliance.settings import Settings
 from appliance.units import human_duration
@@ -23,9 +25,11 @@ def check(folder: DataFolder, target: Path, now: float | None = None) -> Check:
     """target: where backups go; one that was interrupted counts for nothing."""
     try:
         newest = next(backups(place_of(folder, target)), None)
-        made = None if newest is None else (newest / MANIFEST).stat().st_mtime
+        made = None if newest is None else read_manifest(newest).made_at
     except OSError as error:
         return Check(NAME, "warning", f"{target} cannot be read: {error.strerror}.", ADVICE)
+    except InvalidInput as error:
+        return Check(NAME, "warning", f"The newest backup is damaged: {error}.", ADVICE)
     now = time.time() if now is None else now
     if made is None:
         state = f"There is no backup of this box in {target}.{_copy(folder, now)}"
