@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from appliance.errors import EarmarkError
+from appliance.text import safe
 from tui.connection import TOPICS
 from tui.thin import ThinCompositor
 from tui.widgets.banner import Banner
@@ -126,7 +127,8 @@ class Page(Screen[None]):
         if (before := rows.slid) is None:
             return True
         rows.settle()
-        words = f"The list has just moved under the cursor, away from {what} {before}: press again."
+        named = safe(rows.name_of(before))
+        words = f"The list has just moved under the cursor, away from {what} {named}: press again."
         self.notify(words, severity="warning", timeout=4, markup=False)
         return False
 

@@ -13,21 +13,14 @@ Every function takes the system's root, so that recorded trees can stand in for 
 
 from __future__ import annotations
 
-import json
-import logging
 import re
-import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-log = logging.getLogger(__name__)
-
 ROOT = Path("/")
 # The steps of a continuous range that are worth asking for.
 COMMON_RATES = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
-_PORTAUDIO_TIMEOUT_S = 15.0
 _PCM_FOLDER = re.compile(r"pcm(\d+)c")
 _USB_PATH = re.compile(r"\d+-\d+(?:\.\d+)*")
 
@@ -48,17 +41,6 @@ class Device:
     rates: tuple[int, ...]
     portaudio: str
     used_by: str = ""
-
-
-def list_devices(root: Path = ROOT) -> list[Device]:
-    """All capture devices, and last "default" when PortAudio has a default input.
-
-    "default" is asked for only on the running system: a recorded tree has none.
-    """
-    devices = list_cards(root)
-    if root == ROOT and (default := default_device()) is not None:
-        devices.append(default)
-    return devices
 
 
 def list_cards(root: Path = ROOT) -> list[Device]:
@@ -100,37 +82,6 @@ def user_of(device: Device, root: Path = ROOT) -> str:
             program = _text(root / "proc" / pid / "comm").strip() or "a program"
             return f"{program} (pid {pid})"
     return ""
-
-
-def default_device() -> Device | None:
-    """PortAudio's default input, asked for in a child of its own."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "appliance.audio.microphone"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_PORTAUDIO_TIMEOUT_S,
-            check=True,
-        )
-        info = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        log.warning("PortAudio could not be asked for its default microphone: %s", error)
-        return None
-    if not info:
-        return None
-    return Device(
-        id="default",
-        name=f"default input ({info['name']})",
-        card=None,
-        device=None,
-        card_id="",
-        usb_path=None,
-        serial=None,
-        channels=0,
-        rates=(int(info["defaultSampleRate"]),),
-        portaudio=str(info["name"]),
-    )
 
 
 def _card_devices(root: Path, folder: Path, card: int) -> list[Device]:

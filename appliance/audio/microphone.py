@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,7 @@ from appliance.audio.source import (
 
 # Best first: no rate above 48 kHz holds anything that is kept.
 RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 11_025, 8_000, 96_000, 88_200, 192_000)
+_LIVES_S = 30
 _BUSY = ("Device unavailable", "Device or resource busy")
 # PulseAudio and PipeWire offer 32 or more channels that do not exist.
 _VIRTUAL_CHANNELS = 16
@@ -199,6 +201,7 @@ def _busy(identifier: str, used_by: str) -> SourceError:
 
 def main() -> int:
     """Print PortAudio's default input as JSON, or null."""
+    signal.alarm(_LIVES_S)  # whoever asked may be gone by the time that a server hangs
     audio = pyaudio.PyAudio()
     try:
         info: dict[str, Any] | None = None

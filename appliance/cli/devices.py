@@ -42,15 +42,20 @@ def devices(state: State, context: click.Context) -> None:
         return
     with state.client() as client:
         configured = client.get("/microphones")["items"]
-        available = client.get("/microphones/available")["items"]
+        if not state.json:  # at once: the sound server may hang, which delays what follows
+            _show_configured(configured)
+        found = client.get("/microphones/available")
+    available, problem, advice = found["items"], found["problem"], found["advice"]
     if state.json:
-        emit({"microphones": configured, "available": available})
+        emit(
+            {
+                "microphones": configured,
+                "available": available,
+                "problem": problem,
+                "advice": advice,
+            }
+        )
         return
-    if configured:
-        say("Microphones", "bold")
-        show_microphones(configured)
-    else:
-        say("No microphone is set up. Add one: earmark devices add ID --name NAME")
     used = {microphone["source"] for microphone in configured}
     others = [device for device in available if device["id"] not in used]
     say()
@@ -60,6 +65,16 @@ def devices(state: State, context: click.Context) -> None:
             [fold("id"), fold("name"), right("channels"), "rates"],
             [(d["id"], d["name"], d.get("channels"), _rates(d.get("rates") or [])) for d in others],
         )
+    if problem:
+        note(f"{safe(problem)} ({safe(advice)})", "yellow")
+
+
+def _show_configured(configured: list[dict[str, Any]]) -> None:
+    if configured:
+        say("Microphones", "bold")
+        show_microphones(configured)
+    else:
+        say("No microphone is set up. Add one: earmark devices add ID --name NAME")
 
 
 def show_microphones(microphones: list[dict[str, Any]]) -> None:

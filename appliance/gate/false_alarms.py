@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 from appliance.live.chances import poisson
+from appliance.units import human_duration
 
 # Chance explains a difference that it makes at least so often.
 CHANCE = 0.05
@@ -59,8 +60,9 @@ class FalseAlarms:
     def sentence(self) -> str:
         """`from 2 to 14 in 30 min of history (4.0 to 28.0 an hour)`."""
         before, after = self.before / self.hours, self.after / self.hours
+        heard = human_duration(round(self.hours * 3600, 1))
         return (
-            f"from {self.before} to {self.after} in {in_hours(self.hours)} of history "
+            f"from {self.before} to {self.after} in {heard} of history "
             f"({before:.1f} to {after:.1f} an hour)"
         )
 
@@ -80,7 +82,3 @@ def tail(hits: int, total: int) -> float:
         if term <= chance * NEGLIGIBLE:
             break
     return chance
-
-
-def in_hours(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 0.95 else f"{hours * 60:.0f} min"

@@ -47,6 +47,7 @@ from appliance.paths import DataFolder
 from appliance.recording.history import History
 from appliance.settings import Settings
 from appliance.text import count
+from appliance.units import human_duration
 
 log = logging.getLogger(__name__)
 
@@ -387,7 +388,7 @@ def _sentence(made: dict[str, Any]) -> str:
     if made["heard_s"]:
         parts.append(
             f"{count(made['gained_count'], 'event')} gained and {made['lost_count']} lost in "
-            f"{made['heard_s'] / 3600:.1f} h of history"
+            f"{human_duration(made['heard_s'])} of history"
         )
     seen = ", ".join(parts)
     if made["undecided"]:

@@ -13,15 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from appliance.gate.false_alarms import UNKNOWN, WORSE, FalseAlarms, in_hours
+from appliance.gate.false_alarms import UNKNOWN, WORSE, FalseAlarms
 from appliance.gate.manifest import Question
-from appliance.gate.truth import Truth
+from appliance.gate.truth import SLACK_S, Truth
 from appliance.settings import GateSettings
 from appliance.text import count
+from appliance.units import human_duration
 
 MOST_EVENTS = 200
-# Two events of one sound may begin so far apart.
-SAME_S = 1.5
+# Two events of one sound may begin so far apart: as far as from what a person said of it.
+SAME_S = SLACK_S
 # Fewer lost clips than this are chance; with fewer in all, recall is not known.
 LEAST_CLIPS, ENOUGH_CLIPS = 2, 10
 # More events of a new label than one in five minutes that nobody confirmed are warned of.
@@ -73,7 +74,7 @@ def report(
             elif question.how[name] == "trained":
                 trained[name].add(right)
     events = {name: [_judged(event, truth) for event in result["events"][name]] for name in names}
-    heard_s = float(result["heard_s"])
+    heard_s = round(float(result["heard_s"]), 1)
     common = set(classes[live]) & set(classes[candidate])
     gained, lost = _differences(events[live], events[candidate])
     confirmed = truth.confirmed_in(result["heard"])
@@ -99,7 +100,7 @@ def report(
         "compared": True,
         "clips": len(asked),
         "clips_heard": len(asked) - unheard,
-        "heard_s": round(heard_s, 1),
+        "heard_s": heard_s,
         "history_s": round(float(result["history_s"]), 1),
         "microphones": len({piece["microphone"] for piece in result["heard"]}),
         **sides,
@@ -284,8 +285,8 @@ def _many(row: Mapping[str, Any], heard_s: float) -> str:
     hours = heard_s / 3600
     return (
         f"{row['label']}, which is new, would have been reported {row['unconfirmed']} times in "
-        f"{in_hours(hours)} ({row['unconfirmed'] / hours:.0f} an hour) and nobody confirmed it: "
-        "listen to some of these events"
+        f"{human_duration(heard_s)} ({row['unconfirmed'] / hours:.0f} an hour) and nobody "
+        "confirmed it: listen to some of these events"
     )
 
 
@@ -302,7 +303,7 @@ def _undecided(made: Mapping[str, Any], alarms: FalseAlarms, verdict: str) -> li
     elif made["heard_s"] == 0:
         found.append("false alarms: no time for the history (setting gate.limit_s)")
     elif alarms.gained + alarms.lost == 0:
-        found.append(f"false alarms: only {in_hours(alarms.hours)} of history were heard")
+        found.append(f"false alarms: only {human_duration(made['heard_s'])} of history were heard")
     else:
         found.append(
             f"false alarms: {alarms.sentence()}, {alarms.gained} of them only from the candidate "

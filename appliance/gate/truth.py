@@ -39,7 +39,7 @@ class Truth:
         """`state`: confirmed, refuted or unconfirmed; `why` in words."""
         state, why = "unconfirmed", ""
         for one in self._said.get(event["microphone"], []):
-            if not (event["at"] <= one.until + SLACK_S and one.at <= event["until"] + SLACK_S):
+            if not _meets(one, event):
                 continue
             if one.label == event["label"]:
                 return {"state": "confirmed", "why": one.why}
@@ -48,31 +48,28 @@ class Truth:
         return {"state": state, "why": why}
 
     def confirmed_in(self, heard: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The sounds (not background) of which a person said what they were, and that lie in the
-        stretches that were heard; each once."""
+        """The sounds (not background) of which a person said what they were, and that an event in
+        the stretches that were heard could be: what `judge` takes for confirmed is one of them.
+        What was said of one sound twice is one sound; by microphone, label and time."""
+        known = {
+            (one.microphone, one.label, one.at, one.until)
+            for stretch in heard
+            for one in self._said.get(stretch["microphone"], [])
+            if one.label is not None and one.label != BACKGROUND and _meets(one, stretch)
+        }
         sounds: list[dict[str, Any]] = []
-        for stretch in heard:
-            for one in self._said.get(stretch["microphone"], []):
-                if one.label in (None, BACKGROUND):
-                    continue
-                if not (stretch["at"] <= one.at and one.until <= stretch["until"]):
-                    continue
-                sound = {
-                    "microphone": one.microphone,
-                    "label": one.label,
-                    "at": one.at,
-                    "until": one.until,
-                }
-                twin = any(
-                    known["microphone"] == one.microphone
-                    and known["label"] == one.label
-                    and known["at"] <= one.until
-                    and one.at <= known["until"]
-                    for known in sounds
-                )
-                if not twin:
-                    sounds.append(sound)
+        for microphone, label, at, until in sorted(known):
+            last = sounds[-1] if sounds else None
+            same = last and (last["microphone"], last["label"]) == (microphone, label)
+            if last and same and at <= last["until"]:
+                last["until"] = max(last["until"], until)
+            else:
+                sounds.append({"microphone": microphone, "label": label, "at": at, "until": until})
         return sounds
+
+
+def _meets(one: Said, stretch: Mapping[str, Any]) -> bool:
+    return bool(stretch["at"] <= one.until + SLACK_S and one.at <= stretch["until"] + SLACK_S)
 
 
 def gather(

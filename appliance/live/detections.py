@@ -243,9 +243,7 @@ class Detections:
                 if right:
                     reviewed.append(self.review(identifier, CONFIRMED, author=author))
                 else:
-                    reviewed.append(
-                        self.review(identifier, review, label, author, create=create)
-                    )
+                    reviewed.append(self.review(identifier, review, label, author, create=create))
         return reviewed
 
     def review(

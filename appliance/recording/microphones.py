@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from appliance.audio.capture import Capture, CaptureStatus
-from appliance.audio.devices import Device, list_cards, list_devices
+from appliance.audio.default_input import DefaultInput
+from appliance.audio.devices import Device, list_cards
 from appliance.audio.source import SourceSpec, parse_source
 from appliance.errors import Conflict, InvalidInput, MicrophoneError
 from appliance.events import EventBus
@@ -59,6 +60,7 @@ class Microphones:
         self._changing = threading.Lock()  # one change of the set at a time
         self._records: dict[str, MicrophoneRecord] = {}
         self._captures: dict[str, Capture] = {}
+        self._default = DefaultInput()
         self._running = False
         self._paused: tuple[str, str] | None = None
 
@@ -135,10 +137,12 @@ class Microphones:
         """Those that were removed: their clips and detections are still there."""
         return self._rows.former()
 
-    @staticmethod
-    def available() -> list[Device]:
-        """The capture devices of this computer, whether set up or not."""
-        return list_devices()
+    def available(self) -> tuple[list[Device], str]:
+        """The capture devices of this computer, whether set up or not; last the sound server's
+        default input, and in words why that may be another one by now."""
+        cards = list_cards()
+        default, why = self._default.look()
+        return [*cards, default] if default is not None else cards, why
 
     # --- changing ------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from appliance.audio.devices import (
     card_folders,
     find_device,
     list_cards,
-    list_devices,
     same_serial,
     user_of,
 )
@@ -28,7 +27,7 @@ def copy_of(name: str, tmp_path: Path) -> Path:
 
 
 def test_a_codec_with_three_capture_devices() -> None:
-    devices = list_devices(TREES / "msi-x570s")
+    devices = list_cards(TREES / "msi-x570s")
     assert [device.id for device in devices] == ["usb:1-2", "usb:1-2,1", "usb:1-2,2"]
     first, second, third = devices
     assert first == Device(
@@ -50,7 +49,7 @@ def test_a_codec_with_three_capture_devices() -> None:
 
 
 def test_a_serial_becomes_part_of_the_id_and_usb_comes_first() -> None:
-    devices = list_devices(TREES / "asus-usb-video")
+    devices = list_cards(TREES / "asus-usb-video")
     assert [device.id for device in devices] == [
         "usb:2-1.5.1:200901010001",
         "card:PCH",
@@ -62,12 +61,12 @@ def test_a_serial_becomes_part_of_the_id_and_usb_comes_first() -> None:
 
 
 def test_a_microphone_that_knows_one_rate_only() -> None:
-    (device,) = list_devices(TREES / "raspberry-pi-respeaker")
+    (device,) = list_cards(TREES / "raspberry-pi-respeaker")
     assert (device.id, device.rates, device.channels) == ("usb:1-1.1.2", (16_000,), 2)
 
 
 def test_a_codec_on_a_board_is_named_by_its_card() -> None:
-    (device,) = list_devices(TREES / "spacemit-k3")
+    (device,) = list_cards(TREES / "spacemit-k3")
     assert device.id == "card:sndes8326"
     assert device.name == "d4026800.i2s1-ES8326 HiFi ES8326 HiFi-0"
     assert (device.channels, device.rates, device.usb_path) == (0, (), None)
@@ -76,7 +75,7 @@ def test_a_codec_on_a_board_is_named_by_its_card() -> None:
 @pytest.mark.parametrize("tree", ["msi-x570s", "asus-usb-video", "raspberry-pi-respeaker"])
 def test_the_id_survives_another_order_of_cards(tree: str, tmp_path: Path) -> None:
     root = copy_of(tree, tmp_path)
-    before = list_devices(root)
+    before = list_cards(root)
     asound = root / "proc/asound"
     for number in sorted(
         (int(folder.name[4:]) for folder in asound.glob("card[0-9]")), reverse=True
@@ -85,7 +84,7 @@ def test_the_id_survives_another_order_of_cards(tree: str, tmp_path: Path) -> No
         link = root / f"sys/class/sound/card{number}"
         if link.is_symlink():
             link.rename(root / f"sys/class/sound/card{number + 3}")
-    after = list_devices(root)
+    after = list_cards(root)
     assert [device.id for device in after] == [device.id for device in before]
     assert [device.card for device in after] == [(device.card or 0) + 3 for device in before]
     for old, new in zip(before, after, strict=True):
@@ -124,7 +123,7 @@ def test_a_card_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_computer_without_sound_has_no_devices(tmp_path: Path) -> None:
-    assert list_devices(tmp_path) == []
+    assert list_cards(tmp_path) == []
     assert card_folders(tmp_path) == frozenset()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from appliance import clock
-from appliance.audio.devices import list_devices
+from appliance.audio.default_input import DefaultInput, ask_portaudio
 from tests.audio.listening import listening
 from tests.virtual_microphone import RATE, VirtualMicrophone, virtual_microphone
 from tests.waiting import until
@@ -29,7 +29,9 @@ def tone(seconds: float) -> np.ndarray:
 def test_the_default_microphone_is_listed_recorded_and_comes_back_after_its_death(
     virtual_microphone: VirtualMicrophone,
 ) -> None:
-    default = list_devices()[-1]
+    default, why = DefaultInput(patience_s=60).look()
+    assert why == ""
+    assert default is not None
     assert default.id == "default"
     assert default.name
 
@@ -89,7 +91,7 @@ def test_a_computer_whose_sound_server_is_gone_has_no_default_microphone(
     virtual_microphone: VirtualMicrophone,
 ) -> None:
     virtual_microphone.kill()
-    assert "default" not in [device.id for device in list_devices()]
+    assert ask_portaudio() is None
     with listening("default") as (capture, _):
         until(lambda: capture.status().state == "missing", "its absence is not seen")
         assert "no default microphone" in capture.status().detail

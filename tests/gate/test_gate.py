@@ -14,6 +14,7 @@ from appliance.errors import Conflict, EngineError, InvalidInput, NotFound, Regr
 from appliance.gate.manifest import spread
 from appliance.gate.trained_on import trained_on
 from appliance.settings import GateSettings
+from appliance.units import human_duration
 from tests.gate.conftest import RATE, GateBox, tone
 from tests.live.conftest import until
 from tests.live.tones import HIGH_HZ, LOW_HZ, MID_HZ
@@ -128,8 +129,10 @@ def test_events_of_a_new_label_are_its_purpose(box: GateBox, tmp_path: Path) -> 
         }
     ]
     (warning,) = passed.report["warnings"]
-    assert "high, which is new, would have been reported 4 times in 0 min" in warning
+    heard = human_duration(passed.report["heard_s"])
+    assert f"high, which is new, would have been reported 4 times in {heard} (" in warning
     assert warning in passed.detail
+    assert f"4 events gained and 0 lost in {heard} of history" in passed.detail
 
 
 def test_a_history_that_is_too_short_to_say_is_not_called_no_regression(

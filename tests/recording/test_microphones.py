@@ -100,5 +100,5 @@ def test_one_file_may_be_replayed_twice(microphones: Microphones, counter_file: 
 
 
 def test_devices_of_this_computer_are_listed(microphones: Microphones) -> None:
-    listed = microphones.available()
+    listed, _ = microphones.available()
     assert len({device.id for device in listed}) == len(listed)

@@ -26,6 +26,7 @@ from tui.widgets import rows as rows_module
 from tui.widgets.clip_rows import ClipRows
 from tui.widgets.detection_rows import DetectionRows
 from tui.widgets.job_rows import JobRows
+from tui.widgets.microphone_rows import MicrophoneRows
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +78,25 @@ async def test_a_digit_is_not_for_the_clip_that_slid_under_the_cursor(
         await pilot.press(*"bell", "enter")
         await happens(pilot, lambda: client.get(f"/clips/{meant}")["label"] == "bell", "that clip")
         assert client.get(f"/clips/{beside}")["label"] is None
+
+
+async def test_a_microphone_that_slid_away_is_named(empty_box: Box, patient: None) -> None:
+    client = empty_box.client
+    assert client is not None
+    for name in ("barn", "yard"):
+        body = {"source": f"replay:/nowhere/{name}.wav", "name": name, "enabled": False}
+        client.post("/microphones", body)
+    async with running(empty_box, LARGE) as (app, pilot):
+        await pilot.press("f6")
+        await shows(pilot, "yard")
+        rows = app.screen.query_one(MicrophoneRows)
+        await happens(pilot, lambda: rows.current, "a row under the cursor")
+        rows.go_to(client.get("/microphones/barn")["id"])
+        rows.settle()
+        client.delete(f"/microphones/{quoted(client.get('/microphones/barn')['id'])}")
+        await happens(pilot, lambda: len(rows.rows) == 1, "another client removed it")
+        await pilot.press("d")
+        await shows(pilot, "away from microphone barn: press again")
 
 
 async def test_a_late_list_of_clips_knows_what_happened_meanwhile(

@@ -73,6 +73,26 @@ async def test_a_training_is_configured_confirmed_watched_and_cancelled(
         await shows(pilot, "its moves")
 
 
+async def test_notes_that_do_not_fit_a_small_window_are_counted_and_read(
+    empty_box: Box, sounds: dict[str, list[Path]]
+) -> None:
+    assert empty_box.client is not None
+    import_sounds(empty_box, {"high": sounds["high"], "low": sounds["low"]})
+    for name in ("door", "kettle", "owl"):
+        empty_box.client.post("/labels", {"name": name})
+    async with running(empty_box, SMALL) as (_, pilot):
+        await pilot.press("f4")
+        text = await shows(pilot, "more: w reads all")
+        assert "no background" not in text
+        assert "Train (n)" in text
+        await pilot.press("w")
+        await shows(pilot, "no background: whatever the box hears will be taken for")
+    async with running(empty_box, (140, 60)) as (_, pilot):
+        await pilot.press("f4")
+        await shows(pilot, "no background")
+        assert "reads all" not in await shows(pilot, "✓ ready to train")
+
+
 async def test_the_form_fits_a_small_window(shared_box: Box) -> None:
     async with running(shared_box, SMALL) as (_, pilot):
         await pilot.press("f4")

@@ -21,6 +21,7 @@ from tui.dialogs.confirm import Confirm
 from tui.dialogs.text import TextDialog
 from tui.page import Page
 from tui.widgets.microphone_rows import MicrophoneRows
+from tui.words import sentence
 
 LOOK_S, SLOW_S = 5.0, 30.0
 LOG_LINES = 400
@@ -115,8 +116,11 @@ class DevicePage(Page):
         self.start(self._add)
 
     async def _add(self) -> None:
-        found = (await self.box.get("/microphones/available"))["items"]
-        known = {f"{device['id']}  {device['name']}": device["id"] for device in found}
+        found = await self.box.get("/microphones/available")
+        if found["problem"]:
+            words = f"{sentence(found['problem'])} {sentence(found['advice'])}"
+            self.notify(words, severity="warning", timeout=8, markup=False)
+        known = {f"{device['id']}  {device['name']}": device["id"] for device in found["items"]}
         title = "Which microphone?"
         chosen = await self.ask(Choose(title, [*known, OTHER], new="This source"))
         if chosen is None:

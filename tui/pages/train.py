@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from appliance.text import moment, safe
 from tui.dialogs.confirm import Confirm
@@ -18,6 +18,7 @@ from tui.dialogs.training import Training, asker
 from tui.page import Page
 from tui.widgets.job_panel import JobPanel
 from tui.widgets.job_rows import ENDED, IN_SLOT, JobRows
+from tui.widgets.notes import Notes
 from tui.widgets.readiness_rows import ReadinessRows
 from tui.widgets.rows import Rows
 
@@ -41,12 +42,13 @@ class TrainPage(Page):
         Binding("n", "train", "Train", tooltip="configure a training, look at it, submit it"),
         Binding("x", "cancel", "Cancel", tooltip="the training under the cursor"),
         Binding("l", "log", "Log", tooltip="what the training under the cursor wrote"),
+        Binding("w", "notes", "Notes", show=False, tooltip="all that hinders or hurts a training"),
         Binding("v", "version", "Its version", show=False, tooltip="show what came of it"),
     ]
     DEFAULT_CSS = """
     TrainPage #upper { height: 1fr; }
     TrainPage #ready { width: 40%; min-width: 44; max-width: 60; border-right: solid $panel; }
-    TrainPage #why { height: auto; max-height: 5; padding: 0 1; }
+    TrainPage #why { height: auto; padding: 0 1; }
     TrainPage #train { margin: 0 1; }
     TrainPage #jobs { height: 8; border-top: solid $panel; }
     """
@@ -63,7 +65,7 @@ class TrainPage(Page):
         with Horizontal(id="upper"):
             with Vertical(id="ready"):
                 yield ReadinessRows(id="readiness")
-                yield Static(id="why")
+                yield Notes("w", id="why")
                 yield Button(
                     "Train (n)", id="train", variant="primary", disabled=True, compact=True
                 )
@@ -88,17 +90,17 @@ class TrainPage(Page):
             return  # asked again since: an answer on its way is newer
         self._readiness = readiness
         self.query_one(ReadinessRows).update_all(self._readiness)
-        self.query_one("#why", Static).update(self._why())
+        self.query_one(Notes).say(self._why())
         self.query_one("#train", Button).disabled = not self._readiness["ready"]
 
-    def _why(self) -> Content:
+    def _why(self) -> list[Content]:
         if self._readiness["ready"]:
             lines = [Content.assemble(("✓ ready to train", "bold $success"))]
             lines += [Content(safe(warning)) for warning in self._readiness["warnings"]]
         else:
             lines = [Content.assemble(("! not ready, because", "bold $warning"))]
             lines += [Content(safe(reason)) for reason in self._readiness["reasons"]]
-        return Content("\n").join(lines)
+        return lines
 
     async def _follow(self) -> None:
         """Show the job that runs, else the one that ended last."""
@@ -206,6 +208,12 @@ class TrainPage(Page):
         lines += ["", *[safe(line) for line in text.splitlines()]]
         title = f"Training {job['id']}: its moves, and what it wrote"
         await self.ask(TextDialog(title, Content("\n".join(lines)), end=True))
+
+    def action_notes(self) -> None:
+        self.start(self._notes)
+
+    async def _notes(self) -> None:
+        await self.ask(TextDialog("Is it ready to train?", self.query_one(Notes).all))
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         self.action_version()

@@ -26,12 +26,15 @@ class MicrophoneRows(Rows):
     def __init__(self, **rest: Any) -> None:
         super().__init__("No microphone is set up: add one on F6 Device.", **rest)
         self._views: list[dict[str, Any]] = []
+        self._names: dict[Any, str] = {}
+        """Also of those that were removed since."""
 
     def get_content_height(self, *_: Any) -> int:
         return max(1, len(self._views))
 
     def update_views(self, views: Sequence[dict[str, Any]]) -> None:
         """These are the microphones, and this is how they are."""
+        self._names.update((view["id"], str(view["name"])) for view in views)
         grown = len(views) != len(self._views)
         self._views = [dict(view, status=dict(view["status"])) for view in views]
         if grown:
@@ -64,6 +67,9 @@ class MicrophoneRows(Rows):
     def selected(self) -> str | None:
         """The id of the microphone under the cursor."""
         return None if self.current is None else str(self.current.key)
+
+    def name_of(self, key: Any) -> str:
+        return self._names.get(key, str(key))
 
     def on_resize(self) -> None:
         super().on_resize()

@@ -167,6 +167,10 @@ class Rows(Widget, can_focus=True):
         now = self.current
         return self._slid[1] if now is None or now.key != self._slid[1] else None
 
+    def name_of(self, key: Any) -> str:
+        """What a person calls the row with that key."""
+        return str(key)
+
     def content_of(self, row: Row) -> Content:
         """What stands in the line of `row`: a long list makes it only for the lines in sight."""
         return row.content

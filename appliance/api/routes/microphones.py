@@ -7,9 +7,13 @@ from starlette.responses import Response
 
 from appliance.api.answers import answer, page
 from appliance.api.schemas.base import Page
-from appliance.api.schemas.microphones import MicrophoneChange, NewMicrophone, TriggerBody
+from appliance.api.schemas.microphones import (
+    DeviceList,
+    MicrophoneChange,
+    NewMicrophone,
+    TriggerBody,
+)
 from appliance.api.services import ServicesDep
-from appliance.audio.devices import Device
 from appliance.library.microphones import FormerMicrophone
 from appliance.recording.microphones import MicrophoneView
 from appliance.recording.watcher import TriggerState
@@ -32,10 +36,13 @@ def add_microphone(body: NewMicrophone, services: ServicesDep) -> Response:
     return answer(services.microphones.add(**body.model_dump()), 201)
 
 
-@router.get("/available", response_model=Page[Device])
+@router.get("/available", response_model=DeviceList)
 def available_microphones(services: ServicesDep) -> Response:
-    """The devices that the system knows, set up or not, busy ones too."""
-    return page(services.microphones.available())
+    """The devices that the system knows, set up or not, busy ones too. A sound server that hangs
+    delays it by 2 s at most."""
+    devices, problem = services.microphones.available()
+    advice = "restart the sound server (PipeWire or PulseAudio)" if problem else ""
+    return answer({"items": devices, "next": None, "problem": problem, "advice": advice})
 
 
 @router.get("/former", response_model=Page[FormerMicrophone])

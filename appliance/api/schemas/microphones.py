@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from appliance.api.schemas.base import Body, example
+from appliance.api.schemas.base import Body, Page, example
+from appliance.audio.devices import Device
+
+
+class DeviceList(Page[Device]):
+    """`problem`: why "default" is missing or as it was earlier, and `advice` what to do; both empty
+    when the sound server answered."""
+
+    problem: str
+    advice: str
 
 
 class NewMicrophone(Body):
