@@ -197,6 +197,23 @@ def test_a_refusal_of_the_daemon(call: Call, fake: FakeDaemon) -> None:
     }
 
 
+def test_microphones_are_shown_whatever_becomes_of_the_list_of_devices(
+    call: Call, fake: FakeDaemon
+) -> None:
+    empty = {"items": [], "next": None}
+    hangs = {"problem": "the sound server does not answer", "advice": "restart it"}
+    fake.before = lambda method, path, body: (
+        (200, {**empty, **hangs}) if path.endswith("/available") else (200, empty)
+    )
+    assert "does not answer (restart it)" in call("devices", "--url", fake.url).err
+    fake.before = lambda method, path, body: (
+        (0, None) if path.endswith("/available") else (200, empty)
+    )
+    done = call("devices", "--url", fake.url)
+    assert done.status == 1
+    assert "No microphone is set up" in done.out
+
+
 def test_something_else_at_the_address(call: Call, fake: FakeDaemon) -> None:
     fake.before = lambda method, path, body: (500, "not a problem")
     done = call("status", "--url", fake.url)
