@@ -48,6 +48,8 @@ def test_systemd_is_told_a_pause_outlives_kill_9_and_hooks_hear_of_it(tmp_path: 
         until(lambda: client.get(path)["status"]["state"] == "paused", "the pause")
         refused = client.get("/status")
         assert "until" in refused["privacy"]["detail"]
+        told = tmp_path / "told"
+        until(lambda: told.exists() and told.read_text().count("\n") == 1, "the hook of the pause")
 
         box.kill()
         client = box.start()
@@ -57,8 +59,7 @@ def test_systemd_is_told_a_pause_outlives_kill_9_and_hooks_hear_of_it(tmp_path: 
         assert not client.post("/privacy/resume")["paused"]
         until(lambda: client.get(path)["status"]["state"] == "running", "sound again")
 
-        told = tmp_path / "told"
-        until(lambda: told.exists() and told.read_text().count("\n") == 2, "the hook")
+        until(lambda: told.read_text().count("\n") == 2, "the hook of its end")
         assert [json.loads(line)["event"] for line in told.read_text().splitlines()] == [
             "paused",
             "resumed",
