@@ -38,6 +38,20 @@ class SettingHelp:
     low: float | None
     high: float | None
 
+    def told(self, value: Any, source: str, *, waits: bool = False) -> dict[str, Any]:
+        """The row as clients get it. waits: for a restart of the daemon."""
+        return {
+            "name": self.name,
+            "value": value,
+            "source": source,
+            "waits": waits,
+            "default": self.default,
+            "help": self.help,
+            "low": self.low,
+            "high": self.high,
+            "environment": self.environment,
+        }
+
     @property
     def environment(self) -> str:
         return _variable(self.name)

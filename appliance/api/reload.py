@@ -108,22 +108,12 @@ def at_work(services: Services) -> AtWork:
     except OSError as error:
         problem = f"{services.folder.settings} cannot be read: {error.strerror}"
         advice = "see who owns it, and `dmesg` for errors of the disk"
-    rows = [
-        {
-            "name": row.name,
-            "value": value_of(current, row.name),
-            "source": "command line"
-            if row.name in services.on_command_line
-            else origins.get(row.name, "unknown"),
-            "waits": _differs(current, read, row.name),
-            "default": row.default,
-            "help": row.help,
-            "low": row.low,
-            "high": row.high,
-            "environment": row.environment,
-        }
-        for row in describe()
-    ]
+    rows = []
+    for row in describe():
+        named = row.name in services.on_command_line
+        source = "command line" if named else origins.get(row.name, "unknown")
+        waits = _differs(current, read, row.name)
+        rows.append(row.told(value_of(current, row.name), source, waits=waits))
     return AtWork(rows, problem, advice)
 
 

@@ -100,10 +100,10 @@ class Copies:
         if self._folder.copies.is_dir():
             with disk_errors("the removal of old copies"):
                 prune(self._folder.copies, min(keep, 1) if shed else keep)
-        if not keep or (clock.seconds() >= self._not_before_s and not self._due()):
+        if keep and clock.seconds() < self._not_before_s:
+            return None  # one was made, or failed, not long ago
+        if not keep or not self._due():
             self._problem = ""
-            return None
-        if clock.seconds() < self._not_before_s:
             return None
         if shed or self._space.spare() < self._folder.database.stat().st_size:
             self._refuse("there is too little room on the disk")

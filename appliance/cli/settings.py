@@ -153,20 +153,7 @@ def without_daemon(state: State) -> list[dict[str, Any]]:
 
     file = _folder(state) / "earmark.toml"
     read, origins = load(file), sources(file)
-    return [
-        {
-            "name": row.name,
-            "value": value_of(read, row.name),
-            "source": origins[row.name],
-            "waits": False,
-            "default": row.default,
-            "help": row.help,
-            "low": row.low,
-            "high": row.high,
-            "environment": row.environment,
-        }
-        for row in describe()
-    ]
+    return [row.told(value_of(read, row.name), origins[row.name]) for row in describe()]
 
 
 def _folder(state: State) -> Path:

@@ -168,7 +168,7 @@ class Gate:
             return self._deployments.deploy(version, precision, author, run.stop)
 
         sides = self._sides(live, version, precision)
-        return self._begin(version, live, sides, DEPLOY, force, author, let_through)
+        return self._begin(version, live, sides, DEPLOY, force, author, precision, let_through)
 
     def compare(self, live: str, candidate: str, author: str = "") -> int:
         """Hear two versions against each other; nothing is deployed. The comparison's id.
@@ -180,7 +180,7 @@ class Gate:
         if live == candidate:
             raise InvalidInput(f"{live} against itself", "name two versions")
         sides = self._sides(live, candidate, self._precision(candidate))
-        identifier, _ = self._begin(candidate, live, sides, COMPARE, False, author, None)
+        identifier, _ = self._begin(candidate, live, sides, COMPARE, False, author)
         return identifier
 
     def cancel(self, identifier: int) -> Comparison:
@@ -216,7 +216,8 @@ class Gate:
         purpose: str,
         forced: bool,
         author: str,
-        let_through: Callable[[_Run, dict[str, Any]], Deployment] | None,
+        precision: str | None = None,
+        let_through: Callable[[_Run, dict[str, Any]], Deployment] | None = None,
     ) -> tuple[int, Future[Comparison]]:
         with self._lock:
             if self._run is not None:
@@ -230,7 +231,7 @@ class Gate:
                 HearingChild(self._folder.jobs, self._lagging),
                 Future(),
                 {"phase": "preparing", "fraction": 0.0, "left_s": None},
-                None if let_through is None else list(sides.values())[-1][1],
+                precision,
             )
             self._run = run
         self._tell(identifier)

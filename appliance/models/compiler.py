@@ -59,7 +59,6 @@ class Compiler:
         self._find_target = find_target
         self._build = build
         self._limit_s = limit_s
-        self._building = threading.Lock()
         self._closing = threading.Event()
         self._stop = threading.Event()
         """Ends the build that is on its way."""
@@ -98,15 +97,13 @@ class Compiler:
     def build(
         self, version: Path, key: EngineKey, progress: Progress, stop: threading.Event
     ) -> Prepared:
-        """Compile and certify in a child, and keep the engine when it passed. `stop` ends it.
+        """Compile and certify in a child, and keep the engine when it passed. `stop` ends it. One
+        at a time: `Building` sees to that.
 
         Raises EngineError when that fails, Stopped when `stop` was set, Unavailable when the daemon
         stops meanwhile.
         """
-        with (
-            self._building,
-            tempfile.TemporaryDirectory(prefix="build-", dir=self._cache.folder) as out,
-        ):
+        with tempfile.TemporaryDirectory(prefix="build-", dir=self._cache.folder) as out:
             timing = self._timing_file(key)
             job = {
                 "version": str(version.absolute()),

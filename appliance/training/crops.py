@@ -24,8 +24,8 @@ NOISE_SECONDS = 20
 CUT_SHARE = 0.2
 # Of a sound that begins or ends within the window, at least so much of its energy is in it.
 LEAST_PART = 0.3
-# So many short sounds stand on something else than digital zeros.
-SHORT_NOISE = 0.75
+# So many sounds that do not fill the window stand on something else than digital zeros.
+BARE_NOISE = 0.75
 # Noise under a sound, relative to its loudest frame, in dB, and its spectral tilt in nepers.
 NOISE_LOW, NOISE_HIGH, NOISE_TILT = -80.0, -20.0, 2.0
 # Background under a sound: as it was recorded, give or take, and never louder than the sound.
@@ -71,11 +71,14 @@ class Strips:
         rows = torch.remainder(rows, lengths[:, None]) + self._store.starts[clips][:, None]
         strips = self._store.frames[rows].float()
         strips[outside] = SILENCE
-        parts = ~short & (torch.rand(len(clips), generator=draw) < self._recipe.part)
-        if self._background is not None:
-            parts &= self._targets[clips] != self._background
-        strips[parts] = self._part_of(strips[parts], draw)
-        self._add_floors(strips, clips, short | parts, draw)
+        bare = short
+        if self._recipe.part:
+            parts = ~short & (torch.rand(len(clips), generator=draw) < self._recipe.part)
+            if self._background is not None:
+                parts &= self._targets[clips] != self._background
+            strips[parts] = self._part_of(strips[parts], draw)
+            bare = short | parts
+        self._add_floors(strips, clips, bare, draw)
         return strips
 
     def _part_of(self, sounds: Tensor, draw: torch.Generator) -> Tensor:
@@ -97,11 +100,12 @@ class Strips:
         return sounds.masked_fill(gone[:, :, None], SILENCE)
 
     def _add_floors(
-        self, strips: Tensor, clips: Tensor, short: Tensor, draw: torch.Generator
+        self, strips: Tensor, clips: Tensor, bare: Tensor, draw: torch.Generator
     ) -> None:
-        """Add noise or background under some of the strips, in place."""
+        """Add noise or background under some of the strips, in place. bare: those with digital
+        zeros before or after their sound."""
         chance = torch.rand(len(clips), generator=draw)
-        noisy = chance < torch.where(short, SHORT_NOISE, self._recipe.noise)
+        noisy = chance < torch.where(bare, BARE_NOISE, self._recipe.noise)
         if self._quiet is not None:
             other = self._targets[clips] != self._background
             real = other & (torch.rand(len(clips), generator=draw) < self._recipe.background)

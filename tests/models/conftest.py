@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ import soundfile
 
 from appliance.events import EventBus
 from appliance.models.archive import export_version
+from appliance.models.compiler import Compiler
 from appliance.models.deploy import Deployments
+from appliance.models.target import Target, cpu_target
 from appliance.models.version import Version
 from appliance.models.versions import Versions
 from appliance.paths import DataFolder
 from appliance.store.database import Database
 from tests.models import toy
 from tests.models.archives import Entries
+from tests.models.builders import Box
 from tests.training.job_folder import entry, run_worker, worker_log, write_job
 
 Publish = Callable[..., Version]
@@ -114,3 +117,18 @@ def untouched(versions: Versions, folder: DataFolder) -> Callable[[], None]:
         assert not (folder.root.parent / "evil").exists()
 
     return look
+
+
+@pytest.fixture
+def box(db: Database, folder: DataFolder, versions: Versions, bus: EventBus) -> Iterator[Box]:
+    """The deployments of one life of the daemon on a device."""
+    lives: list[Deployments] = []
+
+    def start(target: Target | None = None, **how: Any) -> Deployments:
+        compiler = Compiler(folder.engines, find_target=lambda: target or cpu_target(), **how)
+        lives.append(Deployments(db, folder, versions, bus, compiler))
+        return lives[-1]
+
+    yield start
+    for life in lives:
+        life.close()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from appliance.client import quoted
+from appliance.client import Client, quoted
 from tests.box import Box
 from tests.tui.conftest import (
     LARGE,
@@ -188,15 +188,21 @@ async def test_what_was_put_while_a_list_was_asked_for_stays(shared_box: Box) ->
         assert jobs.running is None
 
 
+def yard(client: Client, folder: Path) -> str:
+    """A microphone that hears noise for ever; its path in the API."""
+    noise = np.random.default_rng(1).normal(0, 0.01, 16_000 * 20).astype(np.float32)
+    soundfile.write(folder / "noise.wav", noise, 16_000)
+    source = f"replay:{folder / 'noise.wav'}?loop=1"
+    made = client.post("/microphones", {"source": source, "name": "yard"})
+    return f"/microphones/{quoted(made['id'])}"
+
+
 async def test_two_presses_before_the_first_is_answered_begin_and_end_one_recording(
     empty_box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = empty_box.client
     assert client is not None
-    noise = np.random.default_rng(1).normal(0, 0.01, 16_000 * 20).astype(np.float32)
-    soundfile.write(tmp_path / "noise.wav", noise, 16_000)
-    source = f"replay:{tmp_path / 'noise.wav'}?loop=1"
-    client.post("/microphones", {"source": source, "name": "yard"})
+    yard(client, tmp_path)
     async with running(empty_box, SMALL) as (app, pilot):
         await shows(pilot, "connected")
         await pilot.press("f2")
@@ -220,10 +226,7 @@ async def test_two_presses_turn_a_trigger_on_and_off(
 ) -> None:
     client = empty_box.client
     assert client is not None
-    noise = np.random.default_rng(1).normal(0, 0.01, 16_000 * 20).astype(np.float32)
-    soundfile.write(tmp_path / "noise.wav", noise, 16_000)
-    source = f"replay:{tmp_path / 'noise.wav'}?loop=1"
-    path = f"/microphones/{quoted(client.post('/microphones', {'source': source})['id'])}"
+    path = yard(client, tmp_path)
     async with running(empty_box, SMALL) as (app, pilot):
         await shows(pilot, "connected")
         await pilot.press("f2")
