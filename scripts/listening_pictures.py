@@ -18,18 +18,8 @@ from svg import COLOURS, Chart
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
-from false_alarms import (  # noqa: E402
-    GAP_S,
-    KNOWN,
-    NAIVE,
-    THRESHOLDS,
-    UNKNOWN,
-    Scores,
-    decide,
-    judge,
-    listen,
-    naive,
-)
+from alarms import Scores, decide, judge, listen, naive  # noqa: E402
+from false_alarms import GAP_S, KNOWN, NAIVE, THRESHOLDS, UNKNOWN  # noqa: E402
 from scene import RATE, Played, Scene, room  # noqa: E402
 
 from appliance.audio.spectrum import BANDS, band_edges, band_levels, quiet_bands  # noqa: E402
