@@ -58,7 +58,9 @@ class TriggerSettings:
 class ListenSettings:
     threshold: float = _help(0.75, "score a sound must reach, unless its label has its own", 0, 1)
     release: float = _help(0.6, "share of the threshold under which a sound has ended", 0, 1)
-    smoothing_s: float = _help(0.8, "scores are averaged over this time", 0, 10)
+    smoothing_s: float = _help(
+        1.25, "the scores of this time weigh as one: more is surer and slower", 0, 10
+    )
     minimum_s: float = _help(0.0, "how long a score must stay above its threshold", 0, 60)
     hold_s: float = _help(0.5, "a sound unheard for so long has ended", 0, 60)
     cooldown_s: float = _help(1.0, "pause after a detection of the same label", 0, 3600)

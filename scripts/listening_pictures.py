@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 from svg import COLOURS, Chart
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -23,6 +24,7 @@ from false_alarms import GAP_S, KNOWN, NAIVE, THRESHOLDS, UNKNOWN  # noqa: E402
 from scene import RATE, Played, Scene, room  # noqa: E402
 
 from appliance.audio.spectrum import BANDS, band_edges, band_levels, quiet_bands  # noqa: E402
+from appliance.live.belief import Belief  # noqa: E402
 from appliance.live.chances import keeping  # noqa: E402
 from appliance.live.decision import Rules  # noqa: E402
 from appliance.live.tally import BINS, EDGES, Rises, bin_of  # noqa: E402
@@ -35,8 +37,16 @@ SHOWN_S = 70.0
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
+def believe(scores: Scores) -> NDArray[np.float32]:
+    """[windows, classes], as the decision weighs the windows."""
+    belief = Belief(
+        scores.classes, Rules().smoothing_s, window_s=scores.window_s, hop_s=scores.hop_s
+    )
+    return np.array([belief.push(row) for row in scores.probabilities])
+
+
 def decision(scores: Scores, played: list[Played]) -> None:
-    """Window scores, their mean, the threshold, and what is reported."""
+    """Window scores, what is believed, the threshold, and what is reported."""
     label = "Dog bark"
     number = next(n for n, sound in enumerate(played) if sound.label == label and n > 2)
     start = played[number].start_s - 20
@@ -50,9 +60,9 @@ def decision(scores: Scores, played: list[Played]) -> None:
             chart.band(sound.start_s, sound.end_s, colour, sound.label)
     near = (scores.ends > start) & (scores.ends < start + SHOWN_S)
     raw = scores.probabilities[:, scores.classes.index(label)]
-    smoothed = np.concatenate([raw[:1], (raw[1:] + raw[:-1]) / 2])
+    believed = believe(scores)[:, scores.classes.index(label)]
     chart.line(scores.ends[near].tolist(), raw[near].tolist(), "#8c959f", wide=1)
-    chart.line(scores.ends[near].tolist(), smoothed[near].tolist(), COLOURS[0], wide=2.2)
+    chart.line(scores.ends[near].tolist(), believed[near].tolist(), COLOURS[0], wide=2.2)
     chart.line([start, start + SHOWN_S], [0.75, 0.75], COLOURS[1], dashes="5 4")
     chart.words(start, 0.75, "threshold", COLOURS[1])
     for alarm in decide(scores, 0.75, Rules()):
@@ -117,12 +127,9 @@ def false_alarms(scores: Scores, played: list[Played], hours: float) -> None:
 def rate(scores: Scores, played: list[Played], hours: float) -> None:
     """Peaks of a label's rises while it did not sound, and the thresholds that keep rates."""
     label = "Dog bark"
-    place = scores.classes.index(label)
     rises, counts = Rises(scores.classes), [0] * BINS
-    windows = scores.probabilities
-    for number in range(1, len(windows)):
-        end_s = float(scores.ends[number])
-        for name, peak in rises.push((windows[number] + windows[number - 1]) / 2):
+    for end_s, row in zip(scores.ends.tolist(), believe(scores), strict=True):
+        for name, peak in rises.push(row):
             sounding = any(
                 sound.label == label and sound.start_s < end_s + 3 and sound.end_s > end_s - 8
                 for sound in played
@@ -130,11 +137,10 @@ def rate(scores: Scores, played: list[Played], hours: float) -> None:
             at = bin_of(peak)
             if name == label and at is not None and not sounding:
                 counts[at] += 1
-    assert place >= 0
     most = max(*counts, 1)
     chart = Chart(
         f"“{label}” while none barked: peaks of {sum(counts)} rises in {hours:.1f} hours",
-        (0, BINS), (0, most * 1.25), "peak of the smoothed score", "rises",
+        (0, BINS), (0, most * 1.25), "highest score", "rises",
     )  # fmt: skip
     for at, count in enumerate(counts):
         chart.bar(at, at + 1, count, COLOURS[0])

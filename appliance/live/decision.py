@@ -2,11 +2,11 @@
 
 The stages, in the order a score meets them:
 
-1. Smoothing: the mean over the windows of `smoothing_s`, but never over so many that a sound much
-   shorter than a window, which is seen by all windows that overlap it, would be averaged away.
+1. Belief: the scores of all windows so far, weighed together (`belief.py`). From here on this is
+   the score.
 2. Threshold of the label. `background` is never reported.
-3. Familiar: what a version's scores leave to 1 is its belief that the sound is none of its
-   classes; where that alone keeps a score under its threshold, the reason says so.
+3. Familiar: where the belief that the sound is none of the classes is what keeps a score under its
+   threshold, the reason says so.
 4. Louder: another label, or the background, has the higher score.
 5. Cool-down: the same label was reported a moment ago.
 6. Minimum duration: the score must stay above the threshold for so long.
@@ -18,14 +18,14 @@ Pure: no clock, no threads. Time is given in seconds of sound, and only grows.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-BACKGROUND = "background"
+from appliance.live.belief import BACKGROUND, Belief
+
 # Scores under half of the threshold are no candidates: nobody asks why they were refused.
 CANDIDATE_SHARE = 0.5
 
@@ -35,7 +35,7 @@ class Rules:
     """What `settings.ListenSettings` says about decisions; times in seconds."""
 
     release: float = 0.6
-    smoothing_s: float = 0.8
+    smoothing_s: float = 1.25
     minimum_s: float = 0.0
     hold_s: float = 0.5
     cooldown_s: float = 1.0
@@ -43,7 +43,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Began:
-    """A sound was decided at `at_s` with smoothed `score`; it rose between `rise_s` and one hop
+    """A sound was decided at `at_s` with `score`; it rose between `rise_s` and one hop
     earlier at the most."""
 
     label: str
@@ -54,7 +54,7 @@ class Began:
 
 @dataclass(frozen=True)
 class Ended:
-    """The sound is over: its estimated end, and the highest smoothed score it had."""
+    """The sound is over: its estimated end, and the highest score it had."""
 
     label: str
     end_s: float
@@ -91,8 +91,8 @@ class _Track:
     active: bool = False
     began_s: float = 0.0  # rise of the active event
     peak: float = 0.0
-    heard_s: float = 0.0  # last window whose smoothed score kept the event alive
-    raw_heard_s: float = 0.0  # last window whose own score did
+    heard_s: float = 0.0  # last window whose score kept the event alive
+    raw_heard_s: float = 0.0  # last window that alone would have
     cool_until_s: float | None = None
     fading: bool = False  # the tail of an event is not a new candidate
     candidate: _Candidate | None = field(default=None)
@@ -116,13 +116,14 @@ class Decision:
         self.window_s = window_s
         self.hop_s = hop_s
         self._threshold = threshold
-        overlapping = max(1, round(window_s / hop_s) - 1)
-        self.averaged = min(max(1, round(rules.smoothing_s / hop_s)), overlapping)
-        self._recent: deque[NDArray[np.float32]] = deque(maxlen=self.averaged)
+        self._belief = Belief(classes, rules.smoothing_s, window_s=window_s, hop_s=hop_s)
         self._tracks = {label: _Track() for label in classes if label != BACKGROUND}
         self._last_s: float | None = None
-        # Of the newest window, what the thresholds are compared with: [classes].
-        self.smoothed: NDArray[np.float32] = np.zeros(len(self.classes), dtype=np.float32)
+
+    @property
+    def belief(self) -> NDArray[np.float32]:
+        """[classes], what the thresholds are compared with."""
+        return self._belief.scores
 
     @property
     def active(self) -> list[str]:
@@ -131,21 +132,17 @@ class Decision:
 
     def push(self, end_s: float, scores: NDArray[np.float32]) -> list[Verdict]:
         """One window's scores [classes], ending at `end_s`; returns what it decides."""
-        self._recent.append(scores)
         self._last_s = end_s
-        smoothed: NDArray[np.float32] = scores
-        if len(self._recent) > 1:
-            smoothed = np.mean(self._recent, axis=0, dtype=np.float32)
-        self.smoothed = smoothed
-        loudest = self.classes[int(np.argmax(smoothed))]
-        top = float(smoothed.max())
-        familiar = min(1.0, max(float(smoothed.sum()), 1e-6))
+        belief = self._belief.push(scores)
+        loudest = self.classes[int(np.argmax(belief))]
+        top = float(belief.max())
+        familiar = max(1.0 - self._belief.strange, 1e-6)
         verdicts: list[Verdict] = []
         for index, label in enumerate(self.classes):
             if label == BACKGROUND:
                 continue
             verdicts += self._judge(
-                label, float(scores[index]), float(smoothed[index]), end_s, loudest, top, familiar
+                label, float(scores[index]), float(belief[index]), end_s, loudest, top, familiar
             )
         return verdicts
 
@@ -244,9 +241,8 @@ class Decision:
         return _refused(track, label)
 
     def gap(self) -> None:
-        """Frames were lost: no window from before counts in the mean with those after. What
-        sounded goes on if the next window still hears it."""
-        self._recent.clear()
+        """Frames were lost. What sounded goes on if the next windows still hear it."""
+        self._belief.gap()
         for track in self._tracks.values():
             track.above_s = None
             if not track.active:
@@ -261,7 +257,7 @@ class Decision:
             verdicts += _refused(track, label)
             track.rise_s = track.above_s = None
             track.fading = False
-        self._recent.clear()
+        self._belief.reset()
         return verdicts
 
     def take_over(self, earlier: Decision) -> list[Verdict]:
@@ -274,6 +270,7 @@ class Decision:
                 self._tracks[label] = track
             elif track.active and earlier._last_s is not None:
                 verdicts.append(earlier._end(track, label, earlier._last_s))
+        self._belief.take_over(earlier._belief)
         self._last_s = earlier._last_s
         return verdicts
 

@@ -29,7 +29,7 @@ class NewDetection:
 
 @dataclass(frozen=True)
 class Detection:
-    """One row. `score` is the smoothed score that decided, `peak` the highest until the end.
+    """One row. `score` is the one that decided, `peak` the highest until the end.
 
     started_at and ended_at are epoch seconds of the wall clock; ended_at is None while it sounds.
     monotonic_ns is the onset within boot `boot_id`. delay_ms: from the last sample of the window

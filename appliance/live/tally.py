@@ -1,6 +1,6 @@
 """How high scores rise, hour by hour: what a threshold would have let through.
 
-A rise is the time from a label's smoothed score leaving the floor until it has fallen to half of
+A rise is the time from a label's score leaving the floor until it has fallen to half of
 its peak; it would have been about one report at every threshold up to the peak. Counting peaks in
 a few bins costs a row an hour for each label that stirred, and answers later what any threshold
 would have done.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.live.decision import BACKGROUND
+from appliance.live.belief import BACKGROUND
 from appliance.store.database import Database
 
 FLOOR, CEILING, BINS = 0.1, 0.999, 48
@@ -48,17 +48,17 @@ class Rises:
         self._peaks = np.zeros(len(self._classes), dtype=np.float32)  # 0: no rise goes on
         self._troughs = np.zeros(len(self._classes), dtype=np.float32)  # since the last one
 
-    def push(self, smoothed: NDArray[np.float32]) -> list[tuple[str, float]]:
-        """The smoothed scores [classes] of one window; (label, peak) of the rises that ended."""
+    def push(self, scores: NDArray[np.float32]) -> list[tuple[str, float]]:
+        """What is believed [classes] with one window more; (label, peak) of rises that ended."""
         rising = self._peaks > 0
-        fallen = rising & (smoothed < np.maximum(FLOOR, FALLEN * self._peaks))
+        fallen = rising & (scores < np.maximum(FLOOR, FALLEN * self._peaks))
         over = [
             (self._classes[place], float(self._peaks[place])) for place in np.flatnonzero(fallen)
         ]
         # The tail of a rise is no rise: it must climb out of where it fell to.
-        self._troughs = np.where(rising, smoothed, np.minimum(self._troughs, smoothed))
-        begins = ~rising & (smoothed >= FLOOR) & (FALLEN * smoothed >= self._troughs)
-        peaks = np.where(rising | begins, np.maximum(self._peaks, smoothed), 0)
+        self._troughs = np.where(rising, scores, np.minimum(self._troughs, scores))
+        begins = ~rising & (scores >= FLOOR) & (FALLEN * scores >= self._troughs)
+        peaks = np.where(rising | begins, np.maximum(self._peaks, scores), 0)
         self._peaks = np.where(fallen, 0, peaks).astype(np.float32)
         return [(label, peak) for label, peak in over if label != BACKGROUND]
 
