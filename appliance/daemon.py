@@ -70,7 +70,7 @@ def serve(
         ]
         try:
             # The sockets take connections already; what comes now waits for the first turn.
-            services.hardware.tell("READY=1")
+            services.house.hardware.tell("READY=1")
             asyncio.run(serve_http(services, *listeners))
         finally:
             for listener in listeners:
@@ -141,58 +141,12 @@ def running(
             part.start()
             stops.append((name, part.stop))
         notices.tell(house.bus)
-        yield services_of(house, read_or_make_token(folder.token), tail, on_command_line)
+        yield Services(
+            house, read_or_make_token(folder.token), log=tail, on_command_line=on_command_line
+        )
     finally:
         for name, stop in reversed(stops):
             _stop_within(STOP_BUDGET_S, name, stop)
-
-
-def services_of(
-    house: House, token: str, tail: LogTail, on_command_line: tuple[str, ...]
-) -> Services:
-    """What the routes may use of the house."""
-    return Services(
-        settings=house.settings,
-        folder=house.folder,
-        db=house.db,
-        bus=house.bus,
-        decoder=house.decoder,
-        clips=house.clips,
-        labels=house.labels,
-        datasets=house.datasets,
-        microphones=house.microphones,
-        privacy=house.privacy,
-        quiet_hours=house.quiet_hours,
-        recorder=house.recorder,
-        triggers=house.triggers,
-        schedules=house.schedules,
-        background=house.background,
-        queue=house.queue,
-        runner=house.runner,
-        versions=house.versions,
-        deployments=house.deployments,
-        thresholds=house.thresholds,
-        rates=house.rates,
-        detections=house.detections,
-        listener=house.listener,
-        hardware=house.hardware,
-        hooks=house.hooks,
-        inbox=house.inbox,
-        history=house.history,
-        gate=house.gate,
-        shadow=house.shadow,
-        space=house.space,
-        retention=house.retention,
-        backups=house.backups,
-        copies=house.copies,
-        fingerprints=house.fingerprints,
-        quarantine=house.quarantine,
-        notices=house.notices,
-        inspection=house.inspection,
-        token=token,
-        log=tail,
-        on_command_line=on_command_line,
-    )
 
 
 def _stop_within(seconds: float, name: str, stop: Callable[[], object]) -> None:

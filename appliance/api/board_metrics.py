@@ -13,8 +13,8 @@ Family = tuple[str, str, str, Iterable[Sample]]
 
 def board_families(services: Services) -> list[Family]:
     """What the board does not tell has no sample."""
-    board = services.hardware.view()
-    hooks = services.hooks.state()
+    board = services.house.hardware.view()
+    hooks = services.house.hooks.state()
     mode = board.power_mode
     return [
         (

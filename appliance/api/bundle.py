@@ -38,24 +38,26 @@ before you send it.
 
 def bundle(services: Services) -> bytes:
     """A zip. What cannot be gathered, on a box that is ill, is replaced by the error."""
-    versions = services.versions.all()
-    names = [label.name for label in services.labels.all()]
+    versions = services.house.versions.all()
+    names = [label.name for label in services.house.labels.all()]
     names += [name for version in versions for name in version.classes]
     # A label that was deleted may still stand in the log.
-    names += [row["label"] for row in services.db.rows("SELECT DISTINCT label FROM detections")]
+    names += [
+        row["label"] for row in services.house.db.rows("SELECT DISTINCT label FROM detections")
+    ]
     mask = Mask(names, [services.token])
     parts: dict[str, Callable[[], Any]] = {
         "system.json": _system,
         "status.json": lambda: condition(services),
         "health.json": services.health.report,
-        "board.json": services.hardware.view,
+        "board.json": services.house.hardware.view,
         "settings.json": lambda: without_secrets(at_work(services).rows),
         "metrics.txt": lambda: metrics(services),
         "log.txt": lambda: "\n".join(services.log.last(KEPT)) + "\n",
-        "audit.json": lambda: changes(services.folder.audit, MOST_CHANGES),
-        "jobs.json": lambda: services.queue.all(MOST_JOBS).items,
+        "audit.json": lambda: changes(services.house.folder.audit, MOST_CHANGES),
+        "jobs.json": lambda: services.house.queue.all(MOST_JOBS).items,
         "versions.json": lambda: [
-            {**plain(version), "note": "", "card": services.versions.card(version.name)}
+            {**plain(version), "note": "", "card": services.house.versions.card(version.name)}
             for version in versions
         ],
     }

@@ -14,27 +14,27 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 def condition(services: Services) -> dict[str, Any]:
     """What `GET /status` answers."""
-    space = services.space.look()
+    space = services.house.space.look()
     return {
         "version": __version__,
         "uptime_s": clock.seconds() - services.started,
         "boot_id": clock.boot_id(),
         "clock_synced": clock.clock_synced(),
-        "data_folder": services.folder.root,
+        "data_folder": services.house.folder.root,
         "disk": {"free": space.free, "total": space.total},
         "space": space,
-        "notices": services.notices.unread(),
+        "notices": services.house.notices.unread(),
         "memory_mb": memory_mb(),
-        "microphones": services.microphones.all(),
-        "privacy": services.privacy.state(),
-        "speech": services.clips.speech.state(),
-        "deployment": services.deployments.current(),
-        "engine_work": services.deployments.building.work,
-        "job": services.queue.current(),
-        "queue_length": services.queue.waiting(),
-        "history": services.history.status(),
-        "clips": services.clips.count(),
-        "labels": len(services.labels.all()),
+        "microphones": services.house.microphones.all(),
+        "privacy": services.house.privacy.state(),
+        "speech": services.house.clips.speech.state(),
+        "deployment": services.house.deployments.current(),
+        "engine_work": services.house.deployments.building.work,
+        "job": services.house.queue.current(),
+        "queue_length": services.house.queue.waiting(),
+        "history": services.house.history.status(),
+        "clips": services.house.clips.count(),
+        "labels": len(services.house.labels.all()),
         "pid": os.getpid(),
     }
 

@@ -59,10 +59,10 @@ class Import:
         wait(self._decoded)
 
     def _decode(self, file: ReceivedFile, split: float) -> Decoded:
-        known = self._services.clips.known_upload(file.sha256, split)
+        known = self._services.house.clips.known_upload(file.sha256, split)
         if known is not None:
             return known
-        return self._services.decoder.to_flac(
+        return self._services.house.decoder.to_flac(
             file.path,
             file.path.parent,
             piece_seconds=split,
@@ -98,7 +98,7 @@ class Import:
         # Before the transaction: nobody else can write while that lasts.
         ready = self._durable(ready)
         # One transaction for all: sessions, clips, and what is remembered of the files.
-        with self._services.db.write():
+        with self._services.house.db.write():
             self._store(items, ready, results, given)
         return results
 
@@ -136,7 +136,7 @@ class Import:
         results: list[UploadResult],
         given: UploadForm,
     ) -> None:
-        clips = self._services.clips
+        clips = self._services.house.clips
         pieces: list[NewPiece] = []
         owners: list[int] = []
         for number, decoded in ready:
@@ -176,7 +176,7 @@ class Import:
 
     def _known(self, result: UploadResult, ids: list[int], item: _Item) -> None:
         """A file that was imported before: a label goes to those of its clips that have none."""
-        clips = self._services.clips
+        clips = self._services.house.clips
         found = clips.get_many(ids)
         if item.label is not None:
             label = label_name(item.label)

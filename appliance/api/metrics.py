@@ -29,7 +29,7 @@ def metrics(services: Services) -> str:
             "label_clips",
             "gauge",
             "clips of each label",
-            [({"label": row.name}, row.clips) for row in services.labels.all()],
+            [({"label": row.name}, row.clips) for row in services.house.labels.all()],
         ),
         (
             "microphone_running",
@@ -108,7 +108,7 @@ def metrics(services: Services) -> str:
             "windows that could not be listened to",
             [
                 ({"microphone": names.get(identifier, identifier)}, heard["missed"])
-                for identifier, heard in services.listener.hearing().items()
+                for identifier, heard in services.house.listener.hearing().items()
             ],
         ),
     ]

@@ -57,18 +57,18 @@ def reload(services: Services, author: str) -> Reloaded:
         for name in now:
             made = with_value(made, name, value_of(read, name))
         services.settings = services.health.settings = made
-        services.thresholds.default = made.listen.threshold
-        services.clips.speech.switch(made.privacy.drop_speech)
+        services.house.thresholds.default = made.listen.threshold
+        services.house.clips.speech.switch(made.privacy.drop_speech)
         for part in (
-            services.backups,
-            services.copies,
-            services.gate,
-            services.history,
-            services.hooks,
-            services.quiet_hours,
-            services.retention,
-            services.runner,
-            services.space,
+            services.house.backups,
+            services.house.copies,
+            services.house.gate,
+            services.house.history,
+            services.house.hooks,
+            services.house.quiet_hours,
+            services.house.retention,
+            services.house.runner,
+            services.house.space,
         ):
             part.use(made)
         for row in describe():
@@ -101,12 +101,12 @@ def at_work(services: Services) -> AtWork:
     origins: dict[str, str] = {}
     read = current
     try:
-        read, origins = _read(services), sources(services.folder.settings)
+        read, origins = _read(services), sources(services.house.folder.settings)
     except EarmarkError as error:
         log.warning("the file of the settings has a mistake: %s", error)
         problem, advice = error.message, error.advice
     except OSError as error:
-        problem = f"{services.folder.settings} cannot be read: {error.strerror}"
+        problem = f"{services.house.folder.settings} cannot be read: {error.strerror}"
         advice = "see who owns it, and `dmesg` for errors of the disk"
     rows = []
     for row in describe():
@@ -118,7 +118,7 @@ def at_work(services: Services) -> AtWork:
 
 
 def _read(services: Services) -> Settings:
-    read = settings_reading.load(services.folder.settings)
+    read = settings_reading.load(services.house.folder.settings)
     for name in services.on_command_line:
         read = with_value(read, name, value_of(services.settings, name))
     return read

@@ -1,4 +1,4 @@
-"""What the routes stand on: the daemon's own objects, in one plain record."""
+"""What the routes stand on: the house, and what the API alone needs beside it."""
 
 from __future__ import annotations
 
@@ -17,43 +17,7 @@ from appliance.care.health import Health
 from appliance.logtail import LogTail
 
 if TYPE_CHECKING:
-    from appliance.audio.decode import Decoder
-    from appliance.care.backups import Backups
-    from appliance.care.copies import Copies
-    from appliance.care.fingerprints import Fingerprints
-    from appliance.care.inspection import Inspection
-    from appliance.care.notices import Notices
-    from appliance.care.quarantine import Quarantine
-    from appliance.care.quiet_hours import QuietHours
-    from appliance.care.retention import Retention
-    from appliance.care.space import Space
-    from appliance.events import EventBus
-    from appliance.gate.gate import Gate
-    from appliance.gate.shadow import Shadow
-    from appliance.hardware.hardware import Hardware
-    from appliance.hooks.hooks import Hooks
-    from appliance.inbox.table import Inbox
-    from appliance.jobs.queue import Queue
-    from appliance.jobs.runner import Runner
-    from appliance.library.clips import Clips
-    from appliance.library.datasets import Datasets
-    from appliance.library.labels import Labels
-    from appliance.live.detections import Detections
-    from appliance.live.listener import Listener
-    from appliance.live.rates import Rates
-    from appliance.models.deploy import Deployments
-    from appliance.models.thresholds import Thresholds
-    from appliance.models.versions import Versions
-    from appliance.paths import DataFolder
-    from appliance.recording.background import Background
-    from appliance.recording.history import History
-    from appliance.recording.microphones import Microphones
-    from appliance.recording.privacy import Privacy
-    from appliance.recording.recorder import Recorder
-    from appliance.recording.schedule import Schedules
-    from appliance.recording.triggered import Triggers
-    from appliance.settings import Settings
-    from appliance.store.database import Database
+    from appliance.house import House
 
 
 @dataclass(eq=False)
@@ -61,43 +25,7 @@ class Services:
     """Built once by the daemon, which calls `close()` before it stops its servers: they would
     wait for event streams that never end by themselves. `token` opens the TCP listener."""
 
-    settings: Settings
-    folder: DataFolder
-    db: Database
-    bus: EventBus
-    decoder: Decoder
-    clips: Clips
-    labels: Labels
-    datasets: Datasets
-    microphones: Microphones
-    privacy: Privacy
-    quiet_hours: QuietHours
-    recorder: Recorder
-    triggers: Triggers
-    schedules: Schedules
-    background: Background
-    queue: Queue
-    runner: Runner
-    versions: Versions
-    deployments: Deployments
-    thresholds: Thresholds
-    rates: Rates
-    detections: Detections
-    listener: Listener
-    hardware: Hardware
-    hooks: Hooks
-    inbox: Inbox
-    history: History
-    gate: Gate
-    shadow: Shadow
-    space: Space
-    retention: Retention
-    backups: Backups
-    copies: Copies
-    fingerprints: Fingerprints
-    quarantine: Quarantine
-    notices: Notices
-    inspection: Inspection
+    house: House
     token: str
     playback: Playback = field(init=False)
     links: ClipLinks = field(default_factory=ClipLinks)
@@ -111,8 +39,9 @@ class Services:
     routes: FastAPI | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # As last read from the file and the environment; `settings` is what is at work.
-        self.settings_read = self.settings
+        house = self.house
+        # What is at work, which a reload replaces; and as last read from the file and environment.
+        self.settings = self.settings_read = house.settings
         self.playback = Playback(speaker=self.settings.audio.speaker)
         # As many threads as there are decoding children: the files of all requests take turns.
         self.decoding = ThreadPoolExecutor(self.settings.audio.decode_workers, "decoding")
@@ -120,17 +49,17 @@ class Services:
         self.finishing = anyio.CapacityLimiter(4)
         self.health = Health(
             self.settings,
-            self.folder,
-            self.db,
-            self.microphones,
-            self.privacy,
-            self.deployments,
-            self.listener,
-            self.hardware,
-            self.queue,
-            self.clips.speech,
-            self.space,
-            self.notices,
+            house.folder,
+            house.db,
+            house.microphones,
+            house.privacy,
+            house.deployments,
+            house.listener,
+            house.hardware,
+            house.queue,
+            house.clips.speech,
+            house.space,
+            house.notices,
         )
 
     def close(self) -> None:

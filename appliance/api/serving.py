@@ -65,7 +65,7 @@ async def serve_http(services: Services, unix: socket.socket, tcp: socket.socket
         host,
         port,
         unix.getsockname(),
-        services.folder.root,
+        services.house.folder.root,
     )
     if services.routes is not None:
         # In a thread with a loop of its own: whoever comes meanwhile is answered, not kept waiting.

@@ -50,7 +50,7 @@ def services_on(root: Path, decoder: Decoder) -> Iterator[Services]:
         try:
             yield services
         finally:
-            services.microphones.stop()
+            services.house.microphones.stop()
 
 
 @dataclass
@@ -190,4 +190,4 @@ def sound(tmp_path: Path) -> Sound:
 
 def incoming(services: Services) -> list[str]:
     """What lies in the folder of half-done things: nothing, when all is well."""
-    return sorted(path.name for path in services.folder.incoming.iterdir())
+    return sorted(path.name for path in services.house.folder.incoming.iterdir())

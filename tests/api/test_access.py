@@ -309,13 +309,13 @@ def test_the_settings_add_names_and_the_listening_address_is_one() -> None:
 )
 def test_a_foreign_page_cannot_write(shared: Server, sound: Sound, headers: dict[str, str]) -> None:
     for http in (shared.http(), shared.local()):
-        before = shared.services.labels.all()
+        before = shared.services.house.labels.all()
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             answer = http.request(method, "/labels", json={"name": "evil"}, headers=headers)
             assert answer.status_code == 403
         answer = http.post("/clips", files={"file": sound().read_bytes()}, headers=headers)
         assert answer.status_code == 403
-        assert shared.services.labels.all() == before
+        assert shared.services.house.labels.all() == before
 
 
 def test_our_own_page_and_clients_without_origin_can_write(server: Server) -> None:

@@ -31,7 +31,7 @@ def test_the_board_and_its_figures_for_prometheus(shared: Server) -> None:
 def test_a_hook_is_listed_and_tried(server: Server) -> None:
     client = server.client()
     assert client.get("/hooks")["hooks"] == []
-    hook = server.services.folder.hooks / "hello.sh"
+    hook = server.services.house.folder.hooks / "hello.sh"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho hello $EARMARK_EVENT; exit 3\n")
     hook.chmod(0o755)

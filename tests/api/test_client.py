@@ -171,7 +171,7 @@ def test_an_upload_survives_a_broken_line(
             answer = client.upload("/clips", [sound(seconds=2) for _ in range(5)])
         thread.join(30)
     assert len(answer["results"]) == 5
-    assert server.services.clips.count() == 5
+    assert server.services.house.clips.count() == 5
 
 
 def test_an_upload_gives_up_in_words(

@@ -208,11 +208,11 @@ def test_thresholds(server: Server) -> None:
 
 def test_a_threshold_that_keeps_a_rate_says_what_it_rests_on(server: Server) -> None:
     client, services = server.client(), server.services
-    result = write_version(services.folder.jobs / "made" / "result", {"dog": 440.0})
-    made = services.versions.publish(
+    result = write_version(services.house.folder.jobs / "made" / "result", {"dog": 440.0})
+    made = services.house.versions.publish(
         result, job=None, dataset_version=None, parent=None, stopped="converged", seconds=1.0
     )
-    services.deployments.deploy(made.name)
+    services.house.deployments.deploy(made.name)
     client.post("/labels", {"name": "dog"})
     found = client.put("/labels/dog/threshold", {"per_day": 1})
     assert (found["per_day"], found["own"]) == (1, True)
@@ -303,7 +303,7 @@ def test_download_appears_whole_or_not_at_all(
 def test_a_sound_that_is_missing_on_disk_is_said_so(shared: Server, sound: Sound) -> None:
     [clip] = store(shared, sound)
     services = shared.services
-    services.clips.path(services.clips.get(clip)).unlink()
+    services.house.clips.path(services.house.clips.get(clip)).unlink()
     for tail in ("audio", "spectrogram.png"):
         answer = shared.http().get(f"/clips/{clip}/{tail}")
         assert 400 <= answer.status_code < 500

@@ -25,9 +25,9 @@ def test_a_copy_is_told_of_wherever_the_clip_is_seen(server: Server) -> None:
     files = [("a.wav", file(sound, "WAV")), ("a.mp3", file(sound * 0.6, "MP3"))]
     results = client.upload("/clips", [*files, ("b.wav", file(stranger, "WAV"))])["results"]
     wav, mp3, other = (result["clips"][0]["id"] for result in results)
-    server.services.fingerprints.start()
+    server.services.house.fingerprints.start()
     until(lambda: client.get(f"/clips/{wav}")["near_duplicates"] is not None, "the comparison")
-    server.services.fingerprints.stop()
+    server.services.house.fingerprints.stop()
     assert client.get(f"/clips/{wav}")["near_duplicates"] == [mp3]
     assert client.get(f"/clips/{other}")["near_duplicates"] == []
     assert {clip["id"] for clip in client.pages("/clips", duplicates=True)} == {wav, mp3}

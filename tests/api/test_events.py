@@ -33,7 +33,7 @@ def stream(server: Server, **options: Any) -> Iterator[Iterator[tuple[str, str, 
 
 
 def test_events_come_in_order_with_id_topic_and_data(server: Server) -> None:
-    bus = server.services.bus
+    bus = server.services.house.bus
     with stream(server) as events:
         bus.publish("job", {"id": 7})
         bus.publish("clip", {"action": "added", "clips": [1]})
@@ -45,7 +45,7 @@ def test_events_come_in_order_with_id_topic_and_data(server: Server) -> None:
 
 
 def test_only_the_topics_that_were_asked_for(server: Server) -> None:
-    bus = server.services.bus
+    bus = server.services.house.bus
     with stream(server, params={"topics": "job, label"}) as events:
         for topic in ("clip", "hearing", "job", "detection", "label"):
             bus.publish(topic, {})
@@ -53,7 +53,7 @@ def test_only_the_topics_that_were_asked_for(server: Server) -> None:
 
 
 def test_the_spectrum_comes_only_to_those_who_name_it(server: Server) -> None:
-    bus = server.services.bus
+    bus = server.services.house.bus
     asked: list[bool] = []
     bus.make_when_watched("spectrum", asked.append)
     with stream(server) as events:
@@ -69,7 +69,7 @@ def test_the_spectrum_comes_only_to_those_who_name_it(server: Server) -> None:
 
 
 def test_what_was_missed_is_told_first_and_once(server: Server) -> None:
-    bus = server.services.bus
+    bus = server.services.house.bus
     with stream(server) as events:
         bus.publish("job", {"n": 1})
         last = next(events)[0]
@@ -83,15 +83,15 @@ def test_what_was_missed_is_told_first_and_once(server: Server) -> None:
 
 @pytest.mark.parametrize("last", ["zzzzzz-99999", "nonsense", "-", "1"])
 def test_an_id_of_another_life_is_told_everything_that_is_kept(server: Server, last: str) -> None:
-    server.services.bus.publish("job", {"n": 1})
+    server.services.house.bus.publish("job", {"n": 1})
     with stream(server, headers={"Last-Event-ID": last}) as events:
         assert next(events)[2]["n"] == 1
 
 
 def test_a_gap_that_cannot_be_filled_is_said(server: Server) -> None:
-    server.services.bus = EventBus(history=3)
+    server.services.house.bus = EventBus(history=3)
     for number in range(10):
-        server.services.bus.publish("job", {"n": number})
+        server.services.house.bus.publish("job", {"n": number})
     last = f"{server.services.streams.life}-2"
     with stream(server, headers={"Last-Event-ID": last}) as events:
         assert next(events)[1] == "note"
@@ -119,7 +119,7 @@ def test_a_slow_reader_is_dropped_with_a_note_and_holds_nobody_up(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "BACKLOG", 10)
-    bus = server.services.bus
+    bus = server.services.house.bus
     with connect(server.port) as slow, stream(server, params={"topics": "clip"}) as quick:
         slow.sendall(
             b"GET /api/v1/events?topics=job HTTP/1.1\r\nHost: localhost\r\n"
@@ -142,7 +142,7 @@ def test_a_reader_that_takes_nothing_at_all_is_dropped(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "STALLED_S", 0.2)
-    bus = server.services.bus
+    bus = server.services.house.bus
     with connect(server.port) as dead:
         dead.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         dead.sendall(
@@ -195,7 +195,7 @@ def collect(client: Client, into: queue.Queue[Any], **options: Any) -> threading
 
 def test_the_client_follows_over_a_broken_line(server: Server) -> None:
     """The stream is ended by the server; the client comes back for what it missed meanwhile."""
-    bus, own = server.services.bus, server.services.streams
+    bus, own = server.services.house.bus, server.services.streams
     got: queue.Queue[Any] = queue.Queue()
     thread = collect(server.client(), got, give_up_after_s=0.3)
     until(lambda: own._open, "the client did not connect")
@@ -285,7 +285,7 @@ def test_parsing_of_the_wire() -> None:
 def test_every_published_value_can_be_told(server: Server) -> None:
     with stream(server) as events:
         data = {"text": "Zeile\n\u2028ende", "nan": float("nan"), "list": (1, 2), "none": None}
-        server.services.bus.publish("job", data)
+        server.services.house.bus.publish("job", data)
         told = next(events)[2]
     assert told["text"] == data["text"]
     assert told["nan"] is None

@@ -25,7 +25,7 @@ PART = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n
 
 def nothing_left(server: Server) -> None:
     until(lambda: incoming(server.services) == [], "the upload's files are still there")
-    assert server.services.clips.count() == 0
+    assert server.services.house.clips.count() == 0
 
 
 def test_a_body_over_the_cap_is_refused_before_it_is_read(server: Server) -> None:
@@ -213,5 +213,5 @@ def test_uploads_at_the_same_time_do_not_mix(server: Server, sound: Sound) -> No
         thread.join(60)
     names = [result["filename"] for number in results for result in results[number]["results"]]
     assert sorted(names) == sorted(file.name for file in files)
-    assert server.services.clips.count() == len(files)
+    assert server.services.house.clips.count() == len(files)
     assert incoming(server.services) == []

@@ -18,11 +18,11 @@ def box(server: Server) -> Iterator[Server]:
     """A server whose microphones and recorders run."""
     services = server.services
     parts = (
-        services.microphones,
-        services.recorder,
-        services.triggers,
-        services.background,
-        services.schedules,
+        services.house.microphones,
+        services.house.recorder,
+        services.house.triggers,
+        services.house.background,
+        services.house.schedules,
     )
     for part in parts:
         part.start()
@@ -56,7 +56,7 @@ def test_a_change_is_at_work_at_once_and_the_rest_stays(box: Server, replay: str
     client = box.client()
     changed = client.patch("/microphones/room", {"gain_db": 6.0, "listen": False})
     assert (changed["gain_db"], changed["listen"], changed["name"]) == (6.0, False, "room")
-    assert box.services.microphones.capture("room").gain_db == 6.0
+    assert box.services.house.microphones.capture("room").gain_db == 6.0
     for bad in (
         {"gain_db": 1e9},
         {"channel": -1},
@@ -167,7 +167,7 @@ def test_devices_that_are_there(shared: Server) -> None:
 
 def test_detections_and_their_reviews(server: Server) -> None:
     services, client = server.services, server.client()
-    with services.db.write() as tx:
+    with services.house.db.write() as tx:
         tx.conn.execute(
             "INSERT INTO versions (name, created_at, source, classes, stopped, seconds, "
             "onnx_sha256, card) VALUES ('V001', 0, 'trained', '[]', '', 0, '', '{}')"
@@ -177,7 +177,7 @@ def test_detections_and_their_reviews(server: Server) -> None:
             "created_at) VALUES ('V001', 'fp32', 'x', 'replaced', '{}', '', 0)"
         )
     for label in ("bell", "knock", "bell"):
-        services.detections.add(NewDetection("m", label, 0.9, "V001", 1, 1, 2))
+        services.house.detections.add(NewDetection("m", label, 0.9, "V001", 1, 1, 2))
     items = client.get("/detections")["items"]
     assert [item["label"] for item in items] == ["bell", "knock", "bell"]
     assert [item["id"] for item in client.pages("/detections", label="bell", limit=1)] == [3, 1]

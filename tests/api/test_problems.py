@@ -46,7 +46,7 @@ def test_what_nobody_expected_is_logged_once_and_not_shown(
     def fail() -> None:
         raise RuntimeError("the secret of /var/lib/earmark")
 
-    monkeypatch.setattr(server.services.labels, "all", fail)
+    monkeypatch.setattr(server.services.house.labels, "all", fail)
     with caplog.at_level(logging.ERROR):
         answer = server.http().get("/labels")
     problem = answer.json()
@@ -64,7 +64,7 @@ def test_a_full_disk_is_507(server: Server, monkeypatch: pytest.MonkeyPatch) -> 
     def full(name: str, author: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(server.services.labels, "create", full)
+    monkeypatch.setattr(server.services.house.labels, "create", full)
     answer = server.http().post("/labels", json={"name": "dog"})
     assert answer.status_code == 507
     assert answer.json()["advice"]

@@ -41,9 +41,9 @@ def trained(server: Server, result: Path) -> Callable[[], str]:
     made = iter(range(100))
 
     def publish() -> str:
-        copy = server.services.folder.jobs / f"made-{next(made)}" / "result"
+        copy = server.services.house.folder.jobs / f"made-{next(made)}" / "result"
         shutil.copytree(result, copy)
-        return server.services.versions.publish(
+        return server.services.house.versions.publish(
             copy, job=None, dataset_version=None, parent=None, stopped="converged", seconds=1.0
         ).name
 

@@ -54,7 +54,7 @@ def test_the_same_file_twice_is_one_clip_and_is_not_decoded_again(
 ) -> None:
     file = sound()
     first = send(shared.http(), file).json()["results"][0]
-    monkeypatch.setattr(shared.services.decoder, "to_flac", None)
+    monkeypatch.setattr(shared.services.house.decoder, "to_flac", None)
     second = send(shared.http(), file).json()["results"][0]
     assert second["new"] is False
     assert [clip["id"] for clip in second["clips"]] == [clip["id"] for clip in first["clips"]]
@@ -121,7 +121,7 @@ def test_each_bad_file_is_refused_with_its_cause_and_advice(server: Server, tmp_
         assert answer.headers["content-type"] == "application/problem+json"
         assert word in problem["detail"], name
         assert problem["advice"], name
-    assert server.services.clips.count() == 0
+    assert server.services.house.clips.count() == 0
     assert incoming(server.services) == []
 
 
@@ -133,7 +133,7 @@ def test_bad_files_stop_none_of_the_others(server: Server, tmp_path: Path, sound
     assert answer.status_code == 201
     results = answer.json()["results"]
     assert [result["error"] is None for result in results] == [i == 3 for i in range(len(parts))]
-    assert server.services.clips.count() == 1
+    assert server.services.house.clips.count() == 1
     assert incoming(server.services) == []
 
 
@@ -143,8 +143,8 @@ def test_a_bad_label_in_an_upload_is_refused(server: Server, sound: Sound, label
     answer = send(server.http(), sound(), items=items)
     assert answer.status_code == 422
     assert answer.json()["advice"]
-    assert server.services.clips.count() == 0
-    assert server.services.labels.all() == []
+    assert server.services.house.clips.count() == 0
+    assert server.services.house.labels.all() == []
 
 
 def test_a_file_name_with_a_newline_is_refused_and_folders_in_a_name_are_dropped(
@@ -178,7 +178,7 @@ def test_bad_fields_are_named(
     assert answer.status_code == 422
     assert word in problem["detail"] + problem["advice"]
     assert problem["advice"]
-    assert server.services.clips.count() == 0
+    assert server.services.house.clips.count() == 0
     assert incoming(server.services) == []
 
 

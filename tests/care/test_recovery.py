@@ -169,15 +169,15 @@ def test_the_notice_says_that_no_version_listens_any_more(library: Library) -> N
     library.db.close()
     damage(folder.database)
     with running(folder, Settings(), idle=True) as services:
-        [notice] = [one for one in services.notices.unread() if one.topic == "database"]
+        [notice] = [one for one in services.house.notices.unread() if one.topic == "database"]
         assert "was restored, with 12 clips" in notice.says
         assert notice.advice.startswith("no version listens now: `earmark deploy V001`; look at")
-        services.deployments.deploy("V001")
+        services.house.deployments.deploy("V001")
     # What listens is the newest: nothing more is to be said.
     copy_database(folder, 3)
     damage(folder.database)
     with running(folder, Settings(), idle=True) as services:
-        assert "listens now" not in services.notices.unread()[0].advice
+        assert "listens now" not in services.house.notices.unread()[0].advice
 
 
 def test_a_restore_that_was_cut_short_goes_on_or_says_so(library: Library, tmp_path: Path) -> None:

@@ -44,14 +44,14 @@ def list_backups(
     ] = None,
 ) -> Response:
     """The backups in `target`, or at the usual place, and how far the one is that runs."""
-    kept = services.backups
+    kept = services.house.backups
     place = Path(target) if target else kept.target
     return answer(
         {
             "target": str(place),
             "latest": kept.latest(),
             "items": kept.all(place),
-            "copies": services.copies.state(),
+            "copies": services.house.copies.state(),
         }
     )
 
@@ -59,4 +59,4 @@ def list_backups(
 @router.post("", status_code=202, response_model=Backup)
 def begin_backup(services: ServicesDep, body: NewBackup | None = None) -> Response:
     """Begin a backup of sounds, labels and versions; the topic `backup` tells how far it is."""
-    return answer(services.backups.begin(body.target if body else None), 202)
+    return answer(services.house.backups.begin(body.target if body else None), 202)

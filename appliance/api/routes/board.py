@@ -36,17 +36,17 @@ class HookTested(BaseModel):
 @router.get("/board", response_model=BoardView)
 def get_board(services: ServicesDep) -> Response:
     """Model, temperatures, power, GPU and memory as they are now; null is what it does not have."""
-    return answer(services.hardware.view())
+    return answer(services.house.hardware.view())
 
 
 @router.get("/hooks", response_model=HooksState)
 def list_hooks(services: ServicesDep) -> Response:
     """The programs that run when something happens, and how they did."""
-    return answer(services.hooks.state())
+    return answer(services.house.hooks.state())
 
 
 @router.post("/hooks/test", response_model=HookTested)
 def test_hook(body: HookTest, services: ServicesDep) -> Response:
     """Run one hook now, with an invented event that says `"test": true`. Answers when it ended."""
-    hook, run = services.hooks.test(body.name, body.event)
+    hook, run = services.house.hooks.test(body.name, body.event)
     return answer({"hook": hook, "run": run})

@@ -32,8 +32,8 @@ _outlines = Outlines()
 )
 def clip_audio(id: Id, services: ServicesDep) -> Response:
     """The sound as FLAC, mono, 16 bits. Understands Range."""
-    clip = services.clips.get(id)
-    path = services.clips.path(clip)
+    clip = services.house.clips.get(id)
+    path = services.house.clips.path(clip)
     if not path.is_file():
         raise NotFound(
             f"the sound of clip {id} is missing on disk", "restore it from a backup, or delete it"
@@ -59,8 +59,8 @@ def clip_spectrogram(
     height: Annotated[int, Query(ge=16, le=600, description="pixels")] = 256,
 ) -> Response:
     """Time to the right, pitch upwards (mel scale), louder is brighter; 80 dB of range."""
-    clip = services.clips.get(id)
-    content = _pictures.of(clip.sha256, services.clips.path(clip), width, height)
+    clip = services.house.clips.get(id)
+    content = _pictures.of(clip.sha256, services.house.clips.path(clip), width, height)
     return Response(content, media_type="image/png", headers={"Cache-Control": _FOREVER})
 
 
@@ -72,5 +72,5 @@ def clip_outline(
     rows: Annotated[int, Query(ge=2, le=64, description="steps in pitch")] = 16,
 ) -> Response:
     """Spectrogram and waveform as a few numbers, for drawing in a terminal."""
-    clip = services.clips.get(id)
-    return answer(_outlines.of(clip.sha256, services.clips.path(clip), columns, rows))
+    clip = services.house.clips.get(id)
+    return answer(_outlines.of(clip.sha256, services.house.clips.path(clip), columns, rows))

@@ -32,7 +32,7 @@ router = APIRouter(prefix="/clips", tags=["clips"])
 @router.get("", response_model=Page[Clip])
 def list_clips(query: Annotated[ClipPageQuery, Query()], services: ServicesDep) -> Response:
     """Clips, newest first. A page may hold fewer clips than `limit` and still have a `next`."""
-    found = services.clips.page(_filter(services, query), query.cursor, query.limit)
+    found = services.house.clips.page(_filter(services, query), query.cursor, query.limit)
     return page(found.items, found.next_cursor)
 
 
@@ -42,56 +42,56 @@ def label_clips(body: LabelMany, services: ServicesDep, author: Author) -> Respo
     if (body.clips is None) == (body.filter is None):
         raise InvalidInput("name the clips by `clips` or by `filter`", "give exactly one of them")
     if body.filter is not None:
-        ids = services.clips.ids(_filter(services, body.filter))
+        ids = services.house.clips.ids(_filter(services, body.filter))
     else:
         ids = body.clips or []
-    changed = services.clips.set_label(ids, body.label, author)
-    return answer({"changed": changed, "warnings": services.clips.near.contradictions(ids)})
+    changed = services.house.clips.set_label(ids, body.label, author)
+    return answer({"changed": changed, "warnings": services.house.clips.near.contradictions(ids)})
 
 
 @router.post("/keep", response_model=Changed)
 def keep_clips(body: Keep, services: ServicesDep) -> Response:
     """Mark clips that shall stay when room is made, or let them go again; all or none."""
-    return answer({"changed": services.clips.keeping.set(body.clips, body.keep)})
+    return answer({"changed": services.house.clips.keeping.set(body.clips, body.keep)})
 
 
 @router.get("/{id}", response_model=Clip)
 def get_clip(id: Id, services: ServicesDep) -> Response:
     """One clip."""
-    return answer(services.clips.get(id))
+    return answer(services.house.clips.get(id))
 
 
 @router.delete("/{id}", status_code=204)
 def delete_clip(id: Id, services: ServicesDep, author: Author) -> Response:
     """Delete a clip. Refused while a dataset version holds it."""
-    services.clips.delete(id, author)
+    services.house.clips.delete(id, author)
     return Response(status_code=204)
 
 
 @router.put("/{id}/label", response_model=Clip)
 def label_clip(id: Id, body: LabelOne, services: ServicesDep, author: Author) -> Response:
     """Label, relabel or (null) unlabel one clip."""
-    services.clips.set_label([id], body.label, author)
-    return answer(services.clips.get(id))
+    services.house.clips.set_label([id], body.label, author)
+    return answer(services.house.clips.get(id))
 
 
 @router.get("/{id}/duplicates", response_model=Page[NearDuplicate])
 def clip_duplicates(id: Id, services: ServicesDep) -> Response:
     """Clips that are nearly the same sound, the most similar first, with their labels."""
-    services.clips.get(id)
-    return page(services.clips.near.of(id))
+    services.house.clips.get(id)
+    return page(services.house.clips.near.of(id))
 
 
 @router.get("/{id}/history", response_model=Page[LabelChange])
 def clip_history(id: Id, services: ServicesDep) -> Response:
     """Every label that the clip had: when, by whom, and why."""
-    return page(services.clips.history(id))
+    return page(services.house.clips.history(id))
 
 
 @router.post("/{id}/cut", status_code=201, response_model=Clip)
 def cut_clip(id: Id, body: Cut, services: ServicesDep, author: Author) -> Response:
     """A stretch of a clip as a new clip of the same session."""
-    return answer(services.clips.cut(id, body.start_s, body.end_s, body.label, author), 201)
+    return answer(services.house.clips.cut(id, body.start_s, body.end_s, body.label, author), 201)
 
 
 def _filter(services: Services, query: ClipQuery) -> ClipFilter:
@@ -103,7 +103,7 @@ def _filter(services: Services, query: ClipQuery) -> ClipFilter:
         # Keys come first, since people type them; but an id is a name too.
         if session.isascii() and session.isdigit() and len(session) < 19:
             try:
-                services.clips.sessions.find(session)
+                services.house.clips.sessions.find(session)
             except NotFound:
                 session = int(session)
     return ClipFilter(

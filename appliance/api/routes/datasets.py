@@ -17,10 +17,10 @@ router = APIRouter(prefix="/dataset-versions", tags=["training"])
 @router.get("", response_model=Page[DatasetVersion])
 def list_dataset_versions(services: ServicesDep) -> Response:
     """Every dataset version. One is published when a job is submitted."""
-    return page(services.datasets.all())
+    return page(services.house.datasets.all())
 
 
 @router.get("/{name}", response_model=DatasetManifest)
 def get_dataset_version(name: str, services: ServicesDep) -> Response:
     """The whole manifest: clips, labels, folds and protocol."""
-    return answer(services.datasets.manifest(name))
+    return answer(services.house.datasets.manifest(name))

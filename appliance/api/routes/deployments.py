@@ -32,9 +32,9 @@ def list_deployments(services: ServicesDep) -> Response:
     """The deployment that listens now, and the history, newest first, refused ones too."""
     return answer(
         {
-            "current": services.deployments.current(),
-            "work": services.deployments.building.work,
-            "items": services.deployments.history(),
+            "current": services.house.deployments.current(),
+            "work": services.house.deployments.building.work,
+            "items": services.house.deployments.history(),
         }
     )
 
@@ -54,18 +54,20 @@ def deploy(body: NewDeployment, services: ServicesDep, author: Author) -> Respon
     what listened before goes on. When it takes longer than `wait_s` the answer is 202 with the
     comparison, and the deployment follows: see `GET /comparisons/{id}`.
     """
-    identifier, done = services.gate.deploy(body.version, body.precision, author, force=body.force)
+    identifier, done = services.house.gate.deploy(
+        body.version, body.precision, author, force=body.force
+    )
     try:
         comparison = done.result(body.wait_s)
     except futures.TimeoutError:  # the built-in one only since Python 3.11
-        return answer(services.gate.get(identifier), 202)
-    return answer(services.deployments.get(comparison.deployment or 0), 201)
+        return answer(services.house.gate.get(identifier), 202)
+    return answer(services.house.deployments.get(comparison.deployment or 0), 201)
 
 
 @router.get("/{id}/comparison", response_model=Comparison)
 def deployment_comparison(id: Id, services: ServicesDep) -> Response:
     """The comparison that a deployment was let through by, with its report."""
-    return answer(services.gate.comparisons.of_deployment(id))
+    return answer(services.house.gate.comparisons.of_deployment(id))
 
 
 @router.post("/cancel", response_model=Work)
@@ -73,10 +75,10 @@ def cancel_build(services: ServicesDep) -> Response:
     """End the engine that is being built, whoever asked for it: a deployment, a rollback, a shadow,
     an upgrade; or else the comparison that a deployment waits for. What listened before goes on.
     Answers when it has ended; 409 when there is neither."""
-    return answer(services.gate.cancel_deployment())
+    return answer(services.house.gate.cancel_deployment())
 
 
 @router.post("/rollback", response_model=Deployment)
 def roll_back(services: ServicesDep, author: Author) -> Response:
     """Deploy again what listened before."""
-    return answer(services.deployments.rollback(author))
+    return answer(services.house.deployments.rollback(author))

@@ -26,26 +26,26 @@ router = APIRouter(tags=["listening"])
 @router.get("/hearing", response_model=Hearing)
 def hearing(services: ServicesDep) -> Response:
     """What each microphone hears now: the five highest scores, below every threshold too."""
-    return answer(services.listener.hearing())
+    return answer(services.house.listener.hearing())
 
 
 @router.get("/rejected", response_model=Page[RejectedCandidate])
 def list_rejected(query: Annotated[RejectedQuery, Query()], services: ServicesDep) -> Response:
     """Candidates that were not reported, newest first, each with the reason."""
-    return page(services.listener.rejected(**query.model_dump()))
+    return page(services.house.listener.rejected(**query.model_dump()))
 
 
 @router.get("/detections", response_model=Page[Detection])
 def list_detections(query: Annotated[DetectionQuery, Query()], services: ServicesDep) -> Response:
     """Detections, newest first."""
-    found = services.detections.page(**query.model_dump())
+    found = services.house.detections.page(**query.model_dump())
     return page(found.items, found.next_cursor)
 
 
 @router.post("/detections/review", response_model=Page[Detection])
 def review_detections(body: ReviewMany, services: ServicesDep, author: Author) -> Response:
     """Judge many at once, all or none of them; their clips become training data."""
-    reviewed = services.detections.review_many(
+    reviewed = services.house.detections.review_many(
         body.detections, body.review, body.label, author, create=body.create
     )
     return page(reviewed)
@@ -54,11 +54,13 @@ def review_detections(body: ReviewMany, services: ServicesDep, author: Author) -
 @router.get("/detections/{id}", response_model=Detection)
 def get_detection(id: Id, services: ServicesDep) -> Response:
     """One detection."""
-    return answer(services.detections.get(id))
+    return answer(services.house.detections.get(id))
 
 
 @router.put("/detections/{id}/review", response_model=Detection)
 def review_detection(id: Id, body: Review, services: ServicesDep, author: Author) -> Response:
     """Say whether it was right, and what it really was."""
-    reviewed = services.detections.review(id, body.review, body.label, author, create=body.create)
+    reviewed = services.house.detections.review(
+        id, body.review, body.label, author, create=body.create
+    )
     return answer(reviewed)

@@ -50,4 +50,4 @@ async def events(
             raise InvalidInput(
                 f"there is no topic {topic[:40]!r}", f"{hint}there are {', '.join(TOPICS)}"
             )
-    return EventStream(services.bus, services.streams, asked, last_event_id)
+    return EventStream(services.house.bus, services.streams, asked, last_event_id)

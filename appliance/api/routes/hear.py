@@ -30,7 +30,7 @@ class Link(BaseModel):
 @router.post("/clips/{id}/link", status_code=201, response_model=Link)
 def link_clip(id: Id, services: ServicesDep) -> Response:
     """A link to the sound of this clip alone, good for five minutes, that needs no token."""
-    clip = services.clips.get(id)
+    clip = services.house.clips.get(id)
     path = services.links.make(clip.id)
     port = services.port or services.settings.http.port
     return answer(
@@ -48,7 +48,7 @@ def link_clip(id: Id, services: ServicesDep) -> Response:
 def play_clip(id: Id, services: ServicesDep, body: Stretch | None = None) -> Response:
     """Play the clip, or a stretch of it, on the box's own speaker (see the setting
     `audio.speaker`). What plays already ends."""
-    clip = services.clips.get(id)
+    clip = services.house.clips.get(id)
     stretch = body or Stretch(start_s=0.0, end_s=None)
     end_s = clip.duration_s if stretch.end_s is None else min(stretch.end_s, clip.duration_s)
     if stretch.start_s >= end_s:
@@ -56,7 +56,7 @@ def play_clip(id: Id, services: ServicesDep, body: Stretch | None = None) -> Res
             f"nothing lies between {stretch.start_s:g} and {end_s:g} s of clip {id}",
             f"the clip is {clip.duration_s:.2f} s long; `end_s` is behind `start_s`",
         )
-    path = services.clips.path(clip)
+    path = services.house.clips.path(clip)
     if not path.is_file():
         raise NotFound(
             f"the sound of clip {id} is missing on disk", "restore it from a backup, or delete it"
@@ -81,8 +81,8 @@ def hear_clip(ticket: str, services: ServicesDep) -> Response:
     """The sound that a link opens. The link itself is the key: no token is asked for."""
     # Access has looked at it already; here it tells which clip, on the unix socket too.
     identifier = services.links.clip_of(ticket)
-    clip = services.clips.get(identifier)
-    path = services.clips.path(clip)
+    clip = services.house.clips.get(identifier)
+    path = services.house.clips.path(clip)
     if not path.is_file():
         raise NotFound(f"the sound of clip {identifier} is missing on disk")
     return FileResponse(

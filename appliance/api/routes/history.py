@@ -35,27 +35,27 @@ class HistoryCut(Body):
 @router.get("", response_model=HistoryStatus)
 def get_history(services: ServicesDep) -> Response:
     """Whether the last hours are kept, and how much there is of each microphone."""
-    return answer(services.history.status())
+    return answer(services.house.history.status())
 
 
 @router.post("/pause", response_model=HistoryStatus)
 def pause_history(services: ServicesDep) -> Response:
     """Keep nothing until it is resumed, also over a restart. What is there stays."""
-    services.history.pause()
-    return answer(services.history.status())
+    services.house.history.pause()
+    return answer(services.house.history.status())
 
 
 @router.post("/resume", response_model=HistoryStatus)
 def resume_history(services: ServicesDep) -> Response:
     """Keep the last hours again."""
-    services.history.resume()
-    return answer(services.history.status())
+    services.house.history.resume()
+    return answer(services.house.history.status())
 
 
 @router.delete("", status_code=204)
 def forget_history(services: ServicesDep) -> Response:
     """Remove all that is kept."""
-    services.history.forget()
+    services.house.history.forget()
     return Response(status_code=204)
 
 
@@ -66,8 +66,8 @@ def cut_history(body: HistoryCut, services: ServicesDep, author: Author) -> Resp
         raise InvalidInput("when?", "give `minute` or `at`, one of them")
     stretch = body.model_dump(exclude={"at"})
     if body.at is not None:
-        minute, start_s = services.history.place(body.microphone, body.at)
+        minute, start_s = services.house.history.place(body.microphone, body.at)
         stretch["minute"] = minute
         for end in ("start_s", "end_s"):
             stretch[end] += start_s
-    return answer(services.history.cut(**stretch, author=author), 201)
+    return answer(services.house.history.cut(**stretch, author=author), 201)

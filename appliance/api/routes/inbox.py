@@ -19,12 +19,12 @@ router = APIRouter(prefix="/inbox", tags=["clips"])
 @router.get("", response_model=Page[InboxClip])
 def list_inbox(query: Annotated[InboxQuery, Query()], services: ServicesDep) -> Response:
     """Clips without a label: flagged ones, then what would teach most, with a suggested label."""
-    found = services.inbox.page(**query.model_dump())
+    found = services.house.inbox.page(**query.model_dump())
     return page(found.items, found.next_cursor)
 
 
 @router.get("/summary", response_model=InboxSummary)
 def inbox_summary(services: ServicesDep) -> Response:
     """How many clips wait for a label, and how many of them the live version has judged."""
-    live = services.deployments.current()
-    return answer(services.inbox.summary(live.version if live else None))
+    live = services.house.deployments.current()
+    return answer(services.house.inbox.summary(live.version if live else None))

@@ -24,7 +24,7 @@ def job_specification(query: Annotated[JobQuery, Query()], services: ServicesDep
     """What a training would be, before it is submitted: readiness with every reason, limit,
     planned length, position in the queue and expected start."""
     return answer(
-        services.queue.specification(
+        services.house.queue.specification(
             query.max_minutes,
             query.flavor,
             dataset_version=query.dataset_version,
@@ -36,7 +36,7 @@ def job_specification(query: Annotated[JobQuery, Query()], services: ServicesDep
 @router.get("", response_model=Page[Job])
 def list_jobs(services: ServicesDep, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """Jobs, newest first."""
-    found = services.queue.all(limit, cursor)
+    found = services.house.queue.all(limit, cursor)
     return page(found.items, found.next_cursor)
 
 
@@ -45,8 +45,8 @@ def submit_job(body: NewJob, services: ServicesDep, author: Author) -> Response:
     """Publish a dataset version and queue its training, both or neither."""
     # So that near copies among clips that have just come stand on one side of the split. Readiness
     # says how many are left where this does not suffice.
-    services.fingerprints.finish(COMPARE_S)
-    job = services.queue.submit(
+    services.house.fingerprints.finish(COMPARE_S)
+    job = services.house.queue.submit(
         max_minutes=body.max_minutes,
         flavor=body.flavor,
         dataset_version=body.dataset_version,
@@ -60,26 +60,26 @@ def submit_job(body: NewJob, services: ServicesDep, author: Author) -> Response:
 @router.get("/{id}", response_model=Job)
 def get_job(id: Id, services: ServicesDep) -> Response:
     """One job, with its progress and time left."""
-    return answer(services.queue.get(id))
+    return answer(services.house.queue.get(id))
 
 
 @router.post("/{id}/cancel", response_model=Job)
 def cancel_job(id: Id, services: ServicesDep, author: Author) -> Response:
     """Cancel a job that waits or trains. The best model so far is kept. A job that has ended
     stays as it is."""
-    return answer(services.queue.cancel(id, author))
+    return answer(services.house.queue.cancel(id, author))
 
 
 @router.get("/{id}/progress", response_model=Page[JobPoint])
 def job_progress(id: Id, services: ServicesDep) -> Response:
     """What the training has said so far, point by point: step, loss, accuracy, ..."""
-    return page(services.queue.progress(id))
+    return page(services.house.queue.progress(id))
 
 
 @router.get("/{id}/events", response_model=Page[JobMove])
 def job_events(id: Id, services: ServicesDep) -> Response:
     """Each move of the job, oldest first: at, state, reason, detail."""
-    return page(services.queue.events(id))
+    return page(services.house.queue.events(id))
 
 
 @router.get(
@@ -89,4 +89,4 @@ def job_events(id: Id, services: ServicesDep) -> Response:
 )
 def job_log(id: Id, services: ServicesDep) -> Response:
     """What the training child wrote, as text; the last of it when it is long."""
-    return PlainTextResponse(services.queue.log(id))
+    return PlainTextResponse(services.house.queue.log(id))

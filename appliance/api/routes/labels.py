@@ -26,37 +26,37 @@ router = APIRouter(tags=["labels"])
 @router.get("/labels", response_model=Page[LabelCount])
 def list_labels(services: ServicesDep) -> Response:
     """Every label with the number of its clips and of the sessions they come from."""
-    return page(services.labels.all())
+    return page(services.house.labels.all())
 
 
 @router.post("/labels", status_code=201, response_model=LabelCount)
 def create_label(body: LabelName, services: ServicesDep, author: Author) -> Response:
     """A label without clips."""
-    return answer(services.labels.create(body.name, author), 201)
+    return answer(services.house.labels.create(body.name, author), 201)
 
 
 @router.patch("/labels/{name}", response_model=LabelCount)
 def rename_label(name: str, body: LabelName, services: ServicesDep, author: Author) -> Response:
     """Another name for the label, over all its clips."""
-    return answer(services.labels.rename(name, body.name, author))
+    return answer(services.house.labels.rename(name, body.name, author))
 
 
 @router.delete("/labels/{name}", response_model=Changed)
 def delete_label(name: str, services: ServicesDep, author: Author) -> Response:
     """The label goes; its clips stay, without a label."""
-    return answer({"changed": services.labels.delete(name, author)})
+    return answer({"changed": services.house.labels.delete(name, author)})
 
 
 @router.post("/labels/{name}/merge", response_model=LabelCount)
 def merge_label(name: str, body: MergeInto, services: ServicesDep, author: Author) -> Response:
     """All clips of this label get the other one; this label goes."""
-    return answer(services.labels.merge(name, body.into, author))
+    return answer(services.house.labels.merge(name, body.into, author))
 
 
 @router.get("/labels/{name}/threshold", response_model=Threshold)
 def get_threshold(name: str, services: ServicesDep) -> Response:
     """The score that a sound must reach before it is reported under this label."""
-    return _threshold(services, services.labels.get(name).name)
+    return _threshold(services, services.house.labels.get(name).name)
 
 
 @router.put("/labels/{name}/threshold", response_model=Threshold)
@@ -65,7 +65,7 @@ def set_threshold(
 ) -> Response:
     """Give the label a threshold of its own, (null) the default again, or `per_day`: the score is
     then solved from what this box has heard, and follows what is confirmed and refuted."""
-    label = services.labels.get(name).name
+    label = services.house.labels.get(name).name
     if not body.model_fields_set:
         raise InvalidInput("neither a threshold nor a rate", "give value, or per_day")
     if label == BACKGROUND and (body.value is not None or body.per_day is not None):
@@ -76,23 +76,23 @@ def set_threshold(
     if body.per_day is not None:
         if body.value is not None:
             raise InvalidInput("a threshold and a rate at once", "give value or per_day, not both")
-        services.rates.ask(label, body.per_day, author)
+        services.house.rates.ask(label, body.per_day, author)
     elif body.value is None:
-        services.thresholds.clear(label)
+        services.house.thresholds.clear(label)
     else:
-        services.thresholds.set(label, body.value, author)
+        services.house.thresholds.set(label, body.value, author)
     return _threshold(services, label)
 
 
 @router.get("/readiness", response_model=Readiness)
 def get_readiness(services: ServicesDep) -> Response:
     """May training start, and if not, every reason why."""
-    return answer(readiness(services.db))
+    return answer(readiness(services.house.db))
 
 
 def _threshold(services: Services, label: str) -> Response:
-    own = services.thresholds.all().get(label)
-    default = services.thresholds.default
+    own = services.house.thresholds.all().get(label)
+    default = services.house.thresholds.default
     value = default if own is None else own
     return answer(
         {
@@ -100,7 +100,7 @@ def _threshold(services: Services, label: str) -> Response:
             "value": value,
             "default": default,
             "own": own is not None,
-            "per_day": services.thresholds.rate(label),
-            "expected": services.rates.expectation(label),
+            "per_day": services.house.thresholds.rate(label),
+            "expected": services.house.rates.expectation(label),
         }
     )

@@ -39,4 +39,4 @@ def get_audit(
 ) -> Response:
     """Who changed what, and when: the newest entry stands last. No tokens and no contents. It is
     kept in the file audit.log of the data folder, over restarts."""
-    return page(changes(services.folder.audit, last))
+    return page(changes(services.house.folder.audit, last))

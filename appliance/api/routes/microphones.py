@@ -27,20 +27,20 @@ router = APIRouter(prefix="/microphones", tags=["microphones"])
 @router.get("", response_model=Page[MicrophoneView])
 def list_microphones(services: ServicesDep) -> Response:
     """The microphones that are set up, with what they do now."""
-    return page(services.microphones.all())
+    return page(services.house.microphones.all())
 
 
 @router.post("", status_code=201, response_model=MicrophoneView)
 def add_microphone(body: NewMicrophone, services: ServicesDep) -> Response:
     """Set up a microphone. One that is not there now is waited for."""
-    return answer(services.microphones.add(**body.model_dump()), 201)
+    return answer(services.house.microphones.add(**body.model_dump()), 201)
 
 
 @router.get("/available", response_model=DeviceList)
 def available_microphones(services: ServicesDep) -> Response:
     """The devices that the system knows, set up or not, busy ones too. A sound server that hangs
     delays it by 2 s at most."""
-    devices, problem = services.microphones.available()
+    devices, problem = services.house.microphones.available()
     advice = "restart the sound server (PipeWire or PulseAudio)" if problem else ""
     return answer({"items": devices, "next": None, "problem": problem, "advice": advice})
 
@@ -48,36 +48,36 @@ def available_microphones(services: ServicesDep) -> Response:
 @router.get("/former", response_model=Page[FormerMicrophone])
 def former_microphones(services: ServicesDep) -> Response:
     """Those that were removed, by the last name that each had; their clips and detections stay."""
-    return page(services.microphones.former())
+    return page(services.house.microphones.former())
 
 
 @router.get("/{id:path}/trigger", response_model=TriggerState)
 def get_trigger(id: str, services: ServicesDep) -> Response:
     """Whether it records by itself, its levels, and what it has recorded so far."""
-    return answer(services.triggers.state(id))
+    return answer(services.house.triggers.state(id))
 
 
 @router.put("/{id:path}/trigger", response_model=TriggerState)
 def set_trigger(id: str, services: ServicesDep, body: TriggerBody | None = None) -> Response:
     """Let it record by itself what rises above the background; null switches that off."""
     settings = None if body is None else body.model_dump(exclude_none=True)
-    return answer(services.triggers.set(id, settings))
+    return answer(services.house.triggers.set(id, settings))
 
 
 @router.get("/{id:path}", response_model=MicrophoneView)
 def get_microphone(id: str, services: ServicesDep) -> Response:
     """One microphone, by id or name."""
-    return answer(services.microphones.get(id))
+    return answer(services.house.microphones.get(id))
 
 
 @router.patch("/{id:path}", response_model=MicrophoneView)
 def change_microphone(id: str, body: MicrophoneChange, services: ServicesDep) -> Response:
     """Change name, gain, channel, or whether it is opened and listened to. At work at once."""
-    return answer(services.microphones.update(id, body.model_dump(exclude_unset=True)))
+    return answer(services.house.microphones.update(id, body.model_dump(exclude_unset=True)))
 
 
 @router.delete("/{id:path}", status_code=204)
 def remove_microphone(id: str, services: ServicesDep) -> Response:
     """Forget a microphone and its schedules. Its clips and detections stay."""
-    services.microphones.remove(id)
+    services.house.microphones.remove(id)
     return Response(status_code=204)

@@ -37,7 +37,7 @@ class NoticesRead(BaseModel):
 @router.get("", response_model=NoticeList)
 def list_notices(services: ServicesDep) -> Response:
     """What the box did by itself: a database that was restored, files that were set aside."""
-    return answer({"items": services.notices.all()})
+    return answer({"items": services.house.notices.all()})
 
 
 @router.post("/read", response_model=NoticesRead)
@@ -45,4 +45,4 @@ def read_notices(
     services: ServicesDep, author: Author, body: ReadNotices | None = None
 ) -> Response:
     """Say that these were read: the check of health and the light are content then."""
-    return answer({"read": services.notices.acknowledge(author, body.id if body else None)})
+    return answer({"read": services.house.notices.acknowledge(author, body.id if body else None)})

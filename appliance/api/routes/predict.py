@@ -27,10 +27,11 @@ class _Predictions:
     """One request's files on their way to answers, all from the same engine."""
 
     def __init__(self, services: Services) -> None:
-        live = services.deployments.live()
+        live = services.house.deployments.live()
         if live is None:
             raise Conflict(
-                "no version is deployed, so none can be asked", services.versions.how_to_begin()
+                "no version is deployed, so none can be asked",
+                services.house.versions.how_to_begin(),
             )
         deployment, self._engine = live
         self.version: str = deployment.version
@@ -61,7 +62,7 @@ async def predict_files(request: Request, services: ServicesDep) -> Response:
     the top 5 of each window. A bad file stops none of the others."""
     work = _Predictions(services)
     cap = services.settings.http.max_upload_mb * 1_000_000
-    async with received(request, services.folder, cap, work):
+    async with received(request, services.house.folder, cap, work):
         results = await anyio.to_thread.run_sync(work.finish, limiter=services.finishing)
     if len(results) == 1 and results[0].get("error"):
         return problems.respond(results[0]["error"])
@@ -70,7 +71,7 @@ async def predict_files(request: Request, services: ServicesDep) -> Response:
 
 def _answer_for(services: Services, engine: Engine, file: ReceivedFile) -> dict[str, Any]:
     try:
-        samples = services.decoder.to_pcm(file.path, engine.sample_rate)
+        samples = services.house.decoder.to_pcm(file.path, engine.sample_rate)
         told: dict[str, Any] = plain(predict(engine, samples, engine.sample_rate))
         return {"filename": file.filename, **told}
     except EarmarkError as error:

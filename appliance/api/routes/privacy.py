@@ -27,14 +27,14 @@ class NewPause(Body):
 @router.get("", response_model=PrivacyState)
 def get_privacy(services: ServicesDep) -> Response:
     """Whether the microphones are closed, why, and until when."""
-    return answer(services.privacy.state())
+    return answer(services.house.privacy.state())
 
 
 @router.get("/speech", response_model=SpeechState)
 def get_speech(services: ServicesDep) -> Response:
     """Whether speech is dropped (setting `privacy.drop_speech`), and how much was: of what the
     box would have kept by itself, by source, today and ever. Never what was said."""
-    return answer(services.clips.speech.state())
+    return answer(services.house.clips.speech.state())
 
 
 @router.post("/pause", response_model=PrivacyState)
@@ -42,10 +42,10 @@ def pause(services: ServicesDep, author: Author, body: NewPause | None = None) -
     """Close every microphone: nothing is heard, recorded or kept, over a restart too. A second
     pause for the same reason takes the place of the first."""
     wanted = body or NewPause(for_s=None, reason=PRIVACY)
-    return answer(services.privacy.pause(wanted.reason, wanted.for_s, author))
+    return answer(services.house.privacy.pause(wanted.reason, wanted.for_s, author))
 
 
 @router.post("/resume", response_model=PrivacyState)
 def resume(services: ServicesDep, author: Author) -> Response:
     """Open the microphones again, whatever they were closed for."""
-    return answer(services.privacy.resume(author))
+    return answer(services.house.privacy.resume(author))

@@ -30,13 +30,15 @@ class QuarantineList(BaseModel):
 @router.get("", response_model=QuarantineList)
 def list_quarantine(services: ServicesDep) -> Response:
     """What was set aside instead of deleted: damaged or stray sounds, databases."""
-    return answer({"items": services.quarantine.all(), "inspection": services.inspection.latest()})
+    return answer(
+        {"items": services.house.quarantine.all(), "inspection": services.house.inspection.latest()}
+    )
 
 
 @router.post("/inspection", status_code=202, response_model=QuarantineList)
 def begin_inspection(services: ServicesDep) -> Response:
     """Look at every sound now, instead of over days; the topic `notice` tells what was found."""
-    services.inspection.begin()
+    services.house.inspection.begin()
     return list_quarantine(services)
 
 
@@ -44,17 +46,17 @@ def begin_inspection(services: ServicesDep) -> Response:
 def restore_item(id: ItemId, services: ServicesDep) -> Response:
     """Put a sound back among the clips: under the clip that lost it, or as a new one."""
     clip = release(
-        services.quarantine.get(id),
-        services.quarantine,
-        services.db,
-        services.clips,
-        services.folder,
+        services.house.quarantine.get(id),
+        services.house.quarantine,
+        services.house.db,
+        services.house.clips,
+        services.house.folder,
     )
-    return answer(services.clips.get(clip))
+    return answer(services.house.clips.get(clip))
 
 
 @router.delete("/{id}", status_code=204, response_class=Response)
 def delete_item(id: ItemId, services: ServicesDep) -> Response:
     """Delete it for good."""
-    services.quarantine.delete(services.quarantine.get(id))
+    services.house.quarantine.delete(services.house.quarantine.get(id))
     return Response(status_code=204)

@@ -31,7 +31,7 @@ class LatestRetention(BaseModel):
 @router.get("", response_model=LatestRetention)
 def get_retention(services: ServicesDep) -> Response:
     """How far the run is that is at work, or what the last one did."""
-    return answer({"latest": services.retention.latest()})
+    return answer({"latest": services.house.retention.latest()})
 
 
 @router.post("", status_code=202, response_model=RetentionRun)
@@ -40,4 +40,4 @@ def begin_retention(
 ) -> Response:
     """Delete the clips worth least until the disk is below its limit; the topic `retention`
     tells how far it is, and the audit log what went."""
-    return answer(services.retention.begin(body.dry_run if body else False, author), 202)
+    return answer(services.house.retention.begin(body.dry_run if body else False, author), 202)

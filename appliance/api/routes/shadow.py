@@ -26,20 +26,22 @@ class ShadowList(BaseModel):
 @router.get("", response_model=ShadowList)
 def get_shadow(services: ServicesDep) -> Response:
     """The version that listens silently, side by side with the live one; and earlier ones."""
-    return answer({"current": services.shadow.current(), "items": services.shadow.history()})
+    return answer(
+        {"current": services.house.shadow.current(), "items": services.house.shadow.history()}
+    )
 
 
 @router.post("", status_code=201, response_model=ShadowView)
 def begin_shadow(body: NewShadow, services: ServicesDep, author: Author) -> Response:
     """Let a version listen silently beside the live one: what the two disagree about goes to the
     head of the label inbox. Deploying it ends that."""
-    return answer(services.shadow.begin(body.version, body.precision, author), 201)
+    return answer(services.house.shadow.begin(body.version, body.precision, author), 201)
 
 
 @router.delete("", response_model=ShadowView)
 def end_shadow(services: ServicesDep) -> Response:
     """It listens no more; its figures stay."""
-    return answer(services.shadow.end())
+    return answer(services.house.shadow.end())
 
 
 @router.get("/{id}/disagreements", response_model=Page[ShadowSound])
@@ -47,4 +49,4 @@ def shadow_disagreements(
     id: Id, services: ServicesDep, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """Sounds about which the two said different things, newest first, with their clips."""
-    return page(*services.shadow.disagreements(id, limit, cursor))
+    return page(*services.house.shadow.disagreements(id, limit, cursor))

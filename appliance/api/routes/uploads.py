@@ -45,7 +45,7 @@ async def upload_clips(request: Request, services: ServicesDep, author: Author) 
     """
     work = Import(services, author)
     cap = services.settings.http.max_upload_mb * 1_000_000
-    async with received(request, services.folder, cap, work) as form:
+    async with received(request, services.house.folder, cap, work) as form:
         results = await anyio.to_thread.run_sync(work.finish, form, limiter=services.finishing)
     if len(results) == 1 and results[0].error is not None and not results[0].clips:
         return respond(results[0].error.model_dump(exclude_none=True))
@@ -58,7 +58,7 @@ def known_files(body: Known, services: ServicesDep) -> Response:
     again sends only what is missing."""
     known = {}
     for sha256 in dict.fromkeys(body.sha256):
-        ids = services.clips.known_upload(sha256, body.split)
+        ids = services.house.clips.known_upload(sha256, body.split)
         if ids is not None:
             known[sha256] = ids
     return answer({"known": known})
