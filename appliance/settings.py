@@ -56,10 +56,14 @@ class TriggerSettings:
 
 @dataclass(frozen=True)
 class ListenSettings:
-    threshold: float = _help(0.75, "score a sound must reach, unless its label has its own", 0, 1)
+    threshold: float = _help(0.7, "score a sound must reach, unless its label has its own", 0, 1)
     release: float = _help(0.6, "share of the threshold under which a sound has ended", 0, 1)
     smoothing_s: float = _help(
-        1.25, "the scores of this time weigh as one: more is surer and slower", 0, 10
+        3.0,
+        "windows of so long, at most of one window's length, weigh as one: less is quicker and more"
+        " often wrong",
+        0,
+        10,
     )
     minimum_s: float = _help(0.0, "how long a score must stay above its threshold", 0, 60)
     hold_s: float = _help(0.5, "a sound unheard for so long has ended", 0, 60)

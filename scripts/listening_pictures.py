@@ -30,10 +30,12 @@ from appliance.live.decision import Rules  # noqa: E402
 from appliance.live.tally import BINS, EDGES, Rises, bin_of  # noqa: E402
 from appliance.models.card import read_card  # noqa: E402
 from appliance.models.onnx_engine import OnnxEngine  # noqa: E402
+from appliance.settings import ListenSettings  # noqa: E402
 
 FOLDER = REPOSITORY / "docs" / "pictures"
 FOLD = 5
 SHOWN_S = 70.0
+THRESHOLD = ListenSettings().threshold
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -63,11 +65,11 @@ def decision(scores: Scores, played: list[Played]) -> None:
     believed = believe(scores)[:, scores.classes.index(label)]
     chart.line(scores.ends[near].tolist(), raw[near].tolist(), "#8c959f", wide=1)
     chart.line(scores.ends[near].tolist(), believed[near].tolist(), COLOURS[0], wide=2.2)
-    chart.line([start, start + SHOWN_S], [0.75, 0.75], COLOURS[1], dashes="5 4")
-    chart.words(start, 0.75, "threshold", COLOURS[1])
-    for alarm in decide(scores, 0.75, Rules()):
+    chart.line([start, start + SHOWN_S], [THRESHOLD, THRESHOLD], COLOURS[1], dashes="5 4")
+    chart.words(start, THRESHOLD, "threshold", COLOURS[1])
+    for alarm in decide(scores, THRESHOLD, Rules()):
         if alarm.label == label and start < alarm.at_s < start + SHOWN_S:
-            chart.dot(alarm.at_s, 0.75, COLOURS[1])
+            chart.dot(alarm.at_s, THRESHOLD, COLOURS[1])
     ticks = np.arange(np.ceil(start / 10) * 10, start + SHOWN_S, 10)
     chart.write(FOLDER / "decision.svg", ticks.tolist(), SHARES)
 

@@ -10,7 +10,8 @@ windows than a doubtful one, which no average over a fixed time does.
 Windows overlap, and the next says for the most part what the last has said. So each counts for less
 than a whole one, its probabilities to the power of hop / `smoothing_s`: the windows of that time
 together weigh as much as one. The chances below are for that time, too, which keeps the scale: a
-score that stays at 0.8 becomes a belief of about 0.8.
+score that stays at 0.8 becomes a belief of about 0.8. Windows further apart than their length have
+heard different sound, so that length is the longest time.
 """
 
 from __future__ import annotations
@@ -23,10 +24,7 @@ from numpy.typing import NDArray
 BACKGROUND = "background"
 # Within `smoothing_s`: that a label begins, for one that the background goes on; that what sounds
 # ends; that another label or something strange takes its place at once.
-BEGINS, ENDS, CHANGES = 0.1, 0.33, 0.1
-# A sound far shorter than a window is in window / hop of them. They must be able to convince, so
-# the time in which they weigh as one is at most this share of the window: they weigh as two.
-MOST_OF_WINDOW = 0.5
+BEGINS, ENDS, CHANGES = 0.2, 0.4, 0.03
 
 
 class Belief:
@@ -36,8 +34,7 @@ class Belief:
         self, classes: Sequence[str], smoothing_s: float, *, window_s: float, hop_s: float
     ) -> None:
         self.classes = tuple(classes)
-        time_s = min(smoothing_s, MOST_OF_WINDOW * window_s)
-        self.weight = hop_s / max(hop_s, time_s)
+        self.weight = hop_s / max(hop_s, min(smoothing_s, window_s))
         self._window_steps = max(1, round(window_s / hop_s))
         # The last state is "none of them". Where there is no background, it is what rests.
         self._rest = (

@@ -35,7 +35,7 @@ class Rules:
     """What `settings.ListenSettings` says about decisions; times in seconds."""
 
     release: float = 0.6
-    smoothing_s: float = 1.25
+    smoothing_s: float = 3.0
     minimum_s: float = 0.0
     hold_s: float = 0.5
     cooldown_s: float = 1.0
