@@ -25,6 +25,8 @@ BACKGROUND = "background"
 # Within `smoothing_s`: that a label begins, for one that the background goes on; that what sounds
 # ends; that another label or something strange takes its place at once.
 BEGINS, ENDS, CHANGES = 0.2, 0.4, 0.03
+# No window speaks against anything more than this: it could be a glitch.
+LEAST = 1e-4
 
 
 class Belief:
@@ -58,11 +60,9 @@ class Belief:
         none of them; returns the belief [classes]."""
         self._go_on()
         probabilities = np.append(scores, 1.0 - scores.sum(dtype=np.float64))
-        # One window alone, however sure, makes a beginning no likelier than none. What is no number
-        # says nothing, and must not stay for ever.
-        least = BEGINS * self.weight
-        evidence = np.maximum(probabilities, 0.0) ** self.weight
-        self._states *= np.nan_to_num(np.maximum(evidence, least), nan=least)
+        # What is no number says nothing, and must not stay for ever.
+        evidence = np.nan_to_num(np.maximum(probabilities, LEAST), nan=LEAST)
+        self._states *= evidence**self.weight
         self._states /= self._states.sum()
         return self.scores
 
