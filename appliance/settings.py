@@ -56,7 +56,7 @@ class TriggerSettings:
 
 @dataclass(frozen=True)
 class ListenSettings:
-    threshold: float = _help(0.7, "score a sound must reach, unless its label has its own", 0, 1)
+    threshold: float = _help(0.6, "score a sound must reach, unless its label has its own", 0, 1)
     release: float = _help(0.6, "share of the threshold under which a sound has ended", 0, 1)
     smoothing_s: float = _help(
         3.0,

@@ -1,17 +1,20 @@
-"""What sounds now, by all windows so far: one belief for each class, and for none of them.
+"""What sounds now, by all windows so far: a score for each class, and the chance of none of them.
 
-A score speaks of one window. A sound is seen by several, and what flickers is not a sound, so the
-scores are read as evidence of a hidden Markov model: at any time one class sounds, the background,
-or something strange, each goes on or ends with a certain chance, and every window says how well
-each would explain it. The belief is what the forward algorithm makes of that (L. R. Rabiner, "A
-tutorial on hidden Markov models", Proc. IEEE 77, 1989). A sure sound is believed after fewer
-windows than a doubtful one, which no average over a fixed time does.
+A network's probabilities speak of one window. A sound is seen by several, and what flickers is not
+a sound, so they are read as evidence of a hidden Markov model: at any time one class sounds, the
+background, or something strange, each goes on or ends with a certain chance, and every window says
+how well each would explain it. The belief is what the forward algorithm makes of that (L. R.
+Rabiner, "A tutorial on hidden Markov models", Proc. IEEE 77, 1989). A sure sound is believed after
+fewer windows than a doubtful one, which no average over a fixed time does.
 
 Windows overlap, and the next says for the most part what the last has said. So each counts for less
 than a whole one, its probabilities to the power of hop / `smoothing_s`: the windows of that time
-together weigh as much as one. The chances below are for that time, too, which keeps the scale: a
-score that stays at 0.8 becomes a belief of about 0.8. Windows further apart than their length have
-heard different sound, so that length is the longest time.
+together weigh as much as one. Windows further apart than their length have heard different sound,
+so that length is the longest time.
+
+A belief settles where the model's own doubt and the evidence are in balance, so it has a scale of
+its own. A label's *score* is on the scale of the network: the probability which, if every window
+gave it, would keep the belief where it is. What is 0.8 in window after window comes to 0.8.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ BACKGROUND = "background"
 BEGINS, ENDS, CHANGES = 0.2, 0.4, 0.03
 # No window speaks against anything more than this: it could be a glitch.
 LEAST = 1e-4
+# Beliefs this near to 0 and 1 have no scores of their own.
+NEAREST = 1e-9
 
 
 class Belief:
@@ -36,8 +41,11 @@ class Belief:
         self, classes: Sequence[str], smoothing_s: float, *, window_s: float, hop_s: float
     ) -> None:
         self.classes = tuple(classes)
-        self.weight = hop_s / max(hop_s, min(smoothing_s, window_s))
+        self._weight = hop_s / max(hop_s, min(smoothing_s, window_s))
         self._window_steps = max(1, round(window_s / hop_s))
+        self._begins, self._ends, self._changes = (
+            chance * self._weight for chance in (BEGINS, ENDS, CHANGES)
+        )
         # The last state is "none of them". Where there is no background, it is what rests.
         self._rest = (
             self.classes.index(BACKGROUND) if BACKGROUND in self.classes else len(self.classes)
@@ -47,22 +55,32 @@ class Belief:
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """[classes], at most 1 together."""
-        return self._states[:-1].astype(np.float32)
+        """[classes]; of the background, which has no threshold, the belief itself."""
+        return self._scores(self._states[:-1])
+
+    @property
+    def known_scores(self) -> NDArray[np.float32]:
+        """[classes], if it could be none but them."""
+        return self._scores(self._states[:-1] / max(1.0 - self.strange, NEAREST))
 
     @property
     def strange(self) -> float:
-        """That it is none of the classes."""
+        """The belief that it is none of the classes."""
         return float(self._states[-1])
 
-    def push(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The probabilities [classes] of the next window, which leave to 1 the chance that it is
-        none of them; returns the belief [classes]."""
+    @property
+    def loudest(self) -> int:
+        """The class that is believed most."""
+        return int(np.argmax(self._states[:-1]))
+
+    def push(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Those of the next window [classes], which leave to 1 the chance that it is none of them;
+        returns the scores [classes]."""
         self._go_on()
-        probabilities = np.append(scores, 1.0 - scores.sum(dtype=np.float64))
+        strange = 1.0 - probabilities.sum(dtype=np.float64)
+        evidence = np.maximum(np.append(probabilities, strange), LEAST)
         # What is no number says nothing, and must not stay for ever.
-        evidence = np.nan_to_num(np.maximum(probabilities, LEAST), nan=LEAST)
-        self._states *= evidence**self.weight
+        self._states *= np.nan_to_num(evidence, nan=LEAST) ** self._weight
         self._states /= self._states.sum()
         return self.scores
 
@@ -86,10 +104,27 @@ class Belief:
         """One hop without having heard anything of it."""
         states, rest = self._states, self._rest
         others = len(states) - 1
-        begins, ends, changes = (chance * self.weight for chance in (BEGINS, ENDS, CHANGES))
-        each = changes / (others - 1) if others > 1 else 0.0  # from one of the others to another
-        still = states[rest] / (1.0 + begins * others)
+        each = self._changes / (others - 1) if others > 1 else 0.0  # to each of the others
+        still = states[rest] * self._stays()
         sounding = 1.0 - states[rest]
-        states *= 1.0 - ends - each * others
-        states += sounding * each + still * begins
-        states[rest] = still + sounding * ends
+        states *= 1.0 - self._ends - each * others
+        states += sounding * each + still * self._begins
+        states[rest] = still + sounding * self._ends
+
+    def _stays(self) -> float:
+        """The chance that after a hop at rest there is still rest."""
+        return 1.0 / (1.0 + self._begins * (len(self._states) - 1))
+
+    def _scores(self, beliefs: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Of each label against rest: how likely either is after another hop, and the evidence
+        that would just make up for what that takes away."""
+        believed = np.clip(beliefs, NEAREST, 1.0 - NEAREST)
+        doubted = 1.0 - believed
+        goes_on = believed * (1.0 - self._ends - self._changes)
+        begins = doubted * self._stays() * self._begins
+        rests = doubted * self._stays() + believed * self._ends
+        odds = (believed / doubted * rests / (goes_on + begins)) ** (1.0 / self._weight)
+        scores: NDArray[np.float32] = (odds / (1.0 + odds)).astype(np.float32)
+        if self._rest < len(scores):
+            scores[self._rest] = beliefs[self._rest]
+        return scores

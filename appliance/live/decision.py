@@ -2,8 +2,8 @@
 
 The stages, in the order a score meets them:
 
-1. Belief: the scores of all windows so far, weighed together (`belief.py`). From here on this is
-   the score.
+1. Belief: the probabilities of all windows so far, weighed together (`belief.py`), give each label
+   its score.
 2. Threshold of the label. `background` is never reported.
 3. Familiar: where the belief that the sound is none of the classes is what keeps a score under its
    threshold, the reason says so.
@@ -92,10 +92,29 @@ class _Track:
     began_s: float = 0.0  # rise of the active event
     peak: float = 0.0
     heard_s: float = 0.0  # last window whose score kept the event alive
-    raw_heard_s: float = 0.0  # last window that alone would have
+    alone_heard_s: float = 0.0  # last window that alone would have
     cool_until_s: float | None = None
     fading: bool = False  # the tail of an event is not a new candidate
     candidate: _Candidate | None = field(default=None)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """One label, as of the window that ends at `at_s`."""
+
+    label: str
+    at_s: float
+    alone: float  # the probability that this window gives it
+    score: float
+    known: float  # the score if it could be none but the classes
+    louder: str  # what is louder, or ""
+    threshold: float
+    share: float
+
+    @property
+    def release(self) -> float:
+        """The score under which it has ended."""
+        return self.threshold * self.share
 
 
 class Decision:
@@ -121,7 +140,7 @@ class Decision:
         self._last_s: float | None = None
 
     @property
-    def belief(self) -> NDArray[np.float32]:
+    def scores(self) -> NDArray[np.float32]:
         """[classes], what the thresholds are compared with."""
         return self._belief.scores
 
@@ -130,85 +149,79 @@ class Decision:
         """The labels that sound now."""
         return [label for label, track in self._tracks.items() if track.active]
 
-    def push(self, end_s: float, scores: NDArray[np.float32]) -> list[Verdict]:
-        """One window's scores [classes], ending at `end_s`; returns what it decides."""
+    def push(self, end_s: float, probabilities: NDArray[np.float32]) -> list[Verdict]:
+        """One window's probabilities [classes], ending at `end_s`; returns what it decides."""
         self._last_s = end_s
-        belief = self._belief.push(scores)
-        loudest = self.classes[int(np.argmax(belief))]
-        top = float(belief.max())
-        familiar = max(1.0 - self._belief.strange, 1e-6)
+        scores = self._belief.push(probabilities)
+        known = self._belief.known_scores
+        loudest = self._belief.loudest
+        louder = f"{self.classes[loudest]} louder ({scores[loudest]:.2f})"
         verdicts: list[Verdict] = []
         for index, label in enumerate(self.classes):
             if label == BACKGROUND:
                 continue
-            verdicts += self._judge(
-                label, float(scores[index]), float(belief[index]), end_s, loudest, top, familiar
+            heard = _Heard(
+                label,
+                end_s,
+                float(probabilities[index]),
+                float(scores[index]),
+                float(known[index]),
+                "" if index == loudest else louder,
+                self._threshold(label),
+                self.rules.release,
             )
+            verdicts += self._judge(self._tracks[label], heard)
         return verdicts
 
-    def _judge(
-        self,
-        label: str,
-        raw: float,
-        score: float,
-        at_s: float,
-        loudest: str,
-        top: float,
-        familiar: float,
-    ) -> list[Verdict]:
-        track = self._tracks[label]
-        threshold = self._threshold(label)
-        release = threshold * self.rules.release
-        if raw >= release:
+    def _judge(self, track: _Track, heard: _Heard) -> list[Verdict]:
+        at_s = heard.at_s
+        if heard.alone >= heard.release:
             if track.rise_s is None:
                 track.rise_s = at_s
         elif not track.active:
             track.rise_s = None
         if track.active:
-            return self._follow(track, label, raw, score, at_s, release)
-        if score < threshold:
+            return self._follow(track, heard)
+        if heard.score < heard.threshold:
             track.above_s = None
-            return self._below(track, label, max(raw, score), score, at_s, threshold, familiar)
+            return self._below(track, heard)
         if track.above_s is None:
             track.above_s = at_s
         track.fading = False
         lasted = at_s - track.above_s
         rank: float
-        if loudest != label:
-            reason, rank = f"{loudest} louder ({top:.2f})", 1
+        if heard.louder:
+            reason, rank = heard.louder, 1
         elif track.cool_until_s is not None and at_s < track.cool_until_s:
             reason, rank = f"cooling down {track.cool_until_s - at_s:.1f} s", 2
         elif lasted < self.rules.minimum_s:
             reason, rank = f"lasted {lasted:.1f} s of {self.rules.minimum_s:.1f} s", 3 + lasted
         else:
-            return [self._begin(track, label, score, at_s)]
-        _consider(track, score, at_s, reason, rank)
+            return [self._begin(track, heard)]
+        _consider(track, heard, reason, rank)
         return []
 
-    def _begin(self, track: _Track, label: str, score: float, at_s: float) -> Began:
+    def _begin(self, track: _Track, heard: _Heard) -> Began:
         track.active = True
-        track.began_s = at_s if track.rise_s is None else track.rise_s
-        track.peak = score
-        track.heard_s = at_s
-        track.raw_heard_s = at_s
+        track.began_s = heard.at_s if track.rise_s is None else track.rise_s
+        track.peak = heard.score
+        track.heard_s = track.alone_heard_s = heard.at_s
         track.candidate = None
-        return Began(label, score, track.began_s, at_s)
+        return Began(heard.label, heard.score, track.began_s, heard.at_s)
 
-    def _follow(
-        self, track: _Track, label: str, raw: float, score: float, at_s: float, release: float
-    ) -> list[Verdict]:
-        track.peak = max(track.peak, score)
-        if raw >= release:
-            track.raw_heard_s = at_s
-        if score >= release:
-            track.heard_s = at_s
-        elif at_s - track.heard_s >= self.rules.hold_s:
-            return [self._end(track, label, at_s)]
+    def _follow(self, track: _Track, heard: _Heard) -> list[Verdict]:
+        track.peak = max(track.peak, heard.score)
+        if heard.alone >= heard.release:
+            track.alone_heard_s = heard.at_s
+        if heard.score >= heard.release:
+            track.heard_s = heard.at_s
+        elif heard.at_s - track.heard_s >= self.rules.hold_s:
+            return [self._end(track, heard.label, heard.at_s)]
         return []
 
     def _end(self, track: _Track, label: str, at_s: float) -> Ended:
         # A sound is seen until it has left the last window that holds some of it.
-        left = track.raw_heard_s - self.window_s + self.hop_s
+        left = track.alone_heard_s - self.window_s + self.hop_s
         end_s = max(track.began_s, left)
         track.active = False
         track.rise_s = None
@@ -217,28 +230,20 @@ class Decision:
         track.cool_until_s = at_s + self.rules.cooldown_s
         return Ended(label, end_s, track.peak)
 
-    def _below(
-        self,
-        track: _Track,
-        label: str,
-        best: float,
-        score: float,
-        at_s: float,
-        threshold: float,
-        familiar: float,
-    ) -> list[Verdict]:
-        strange = score / familiar >= threshold
-        if strange or best >= threshold * CANDIDATE_SHARE:
-            if not track.fading:
-                reason = f"{score:.2f} under {threshold:.2f}"
-                if strange:
-                    reason = f"unfamiliar ({1 - familiar:.2f}): {reason}"
-                elif best > score and best >= threshold:
-                    reason += f" (one window alone: {best:.2f})"
-                _consider(track, score, at_s, reason, 0.5 if strange else 0)
-            return []
-        track.fading = False
-        return _refused(track, label)
+    def _below(self, track: _Track, heard: _Heard) -> list[Verdict]:
+        score, threshold = heard.score, heard.threshold
+        strange = heard.known >= threshold
+        if not strange and max(heard.alone, score) < threshold * CANDIDATE_SHARE:
+            track.fading = False
+            return _refused(track, heard.label)
+        if not track.fading:
+            reason = f"{score:.2f} under {threshold:.2f}"
+            if strange:
+                reason = f"unfamiliar ({self._belief.strange:.2f}): {reason}"
+            elif heard.alone >= threshold:
+                reason += f" (one window alone: {heard.alone:.2f})"
+            _consider(track, heard, reason, 0.5 if strange else 0)
+        return []
 
     def gap(self) -> None:
         """Frames were lost. What sounded goes on if the next windows still hear it."""
@@ -275,11 +280,11 @@ class Decision:
         return verdicts
 
 
-def _consider(track: _Track, score: float, at_s: float, reason: str, rank: float) -> None:
+def _consider(track: _Track, heard: _Heard, reason: str, rank: float) -> None:
     """Remember the candidate's reason at the moment when it came furthest."""
     best = track.candidate
-    if best is None or (rank, score) > (best.rank, best.score):
-        track.candidate = _Candidate(score, at_s, reason, rank)
+    if best is None or (rank, heard.score) > (best.rank, best.score):
+        track.candidate = _Candidate(heard.score, heard.at_s, reason, rank)
 
 
 def _refused(track: _Track, label: str) -> list[Verdict]:

@@ -252,7 +252,7 @@ class Ear:
         self._obey(decision.push(window.end_s, scores), window)
         if self._tally is not None and self._rises is not None:
             # A replay that runs faster is listened to for as long as its sound lasts.
-            risen = self._rises.push(decision.belief)
+            risen = self._rises.push(decision.scores)
             version = model.deployment.version
             self._tally.add(version, self.capture.id, self._at, model.hop_s, risen)
         drift = self._drift

@@ -50,7 +50,7 @@ def test_each_sound_is_one_event_with_its_clip(
     began_ns = first_ns.monotonic_ns - round((first_ns.frame or 0) / rate / speed * 1e9)
     for detection, (start, length, hz) in zip(heard, SOUNDS, strict=True):
         assert (detection.microphone, detection.version) == (microphone, version)
-        assert detection.peak >= detection.score >= 0.7
+        assert detection.peak >= detection.score >= 0.6
         assert detection.deployment == box.deployments.current().id  # type: ignore[union-attr]
         onset_s = (detection.monotonic_ns - began_ns) / 1e9 * speed
         assert onset_s == pytest.approx(start, abs=0.06)

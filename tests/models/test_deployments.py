@@ -271,18 +271,18 @@ def test_two_deployments_at_once_leave_one_live(
 
 def test_thresholds(db: Database) -> None:
     thresholds = Thresholds(db, Settings())
-    assert thresholds.get("dog") == 0.7
+    assert thresholds.get("dog") == 0.6
     assert thresholds.set("dog", 0.9, "anna") == 0.9
     assert thresholds.set("dog", 0.8) == 0.8
     assert thresholds.set("cat", 1) == 1.0
     assert thresholds.all() == {"dog": 0.8, "cat": 1.0}
     assert Thresholds(db, Settings()).get("dog") == 0.8, "after a restart too"
-    assert thresholds.clear("dog") == 0.7
-    assert thresholds.get("dog") == 0.7
+    assert thresholds.clear("dog") == 0.6
+    assert thresholds.get("dog") == 0.6
     for wrong in (0, -0.1, 1.01, float("nan")):
         with pytest.raises(InvalidInput, match="threshold"):
             thresholds.set("dog", wrong)
-    assert thresholds.get("dog") == 0.7
+    assert thresholds.get("dog") == 0.6
 
 
 def test_the_history_names_are_paths_of_nobody(deployments: Deployments, tmp_path: Path) -> None:
