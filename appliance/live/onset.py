@@ -21,8 +21,9 @@ def onset_before_end(samples: Samples, rate: int, risen_s: float, hop_s: float) 
     samples: float32 [n], the window; risen_s: how long before its end the first window ended that
     heard the sound. The window one hop before that one did not, so most of the sound came later.
     Takes the first stretch since then (and a reaction time before) that stands out; a sound that
-    goes on from earlier is followed back. Without contrast (rain, a hum) the answer is the middle
-    of what the scores leave open: one hop before the rise.
+    goes on from earlier is followed back. Without contrast (rain, a hum), and where the score rose
+    before this window began, the answer is the middle of what the scores leave open: one hop
+    before the rise.
     """
     step = max(1, round(STEP_S * rate))
     count = len(samples) // step
@@ -31,7 +32,7 @@ def onset_before_end(samples: Samples, rate: int, risen_s: float, hop_s: float) 
     power = np.square(tail, dtype=np.float64).mean(axis=1)
     level = 10.0 * np.log10(power + 1e-12)
     steps_s = step / rate
-    fallback = min(risen_s + hop_s, len(samples) / rate)
+    fallback = risen_s + hop_s
     last = count - round(risen_s / steps_s)
     first = max(0, last - round((hop_s + REACTION_S) / steps_s))
     if not 0 < last <= count:

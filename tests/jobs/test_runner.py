@@ -258,8 +258,9 @@ def test_the_bus_hears_of_progress_and_of_each_state(house: House) -> None:
     heard: list[dict[str, Any]] = []
     house.bus.subscribe(lambda event: heard.append(event.data) if event.topic == "job" else None)
     house.behave(steps=60, step_s=0.02)
+    job = house.queue.submit()  # before the runner, which would tell of its start meanwhile
     house.runner.start()
-    ended = house.end(house.queue.submit().id)
+    ended = house.end(job.id)
     until(lambda: heard[-1]["state"] == "completed", "the last event")
     states = [data["state"] for data in heard]
     assert sorted(set(states), key=states.index) == ["queued", "starting", "running", "completed"]
